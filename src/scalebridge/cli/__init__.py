@@ -1,0 +1,5 @@
+"""The command line: parse, call, print. No numerics.
+
+Takes: arguments.   Gives: text, JSON, exit codes.
+May import: everything below.   Open first: main.py.
+"""
