@@ -1,0 +1,29 @@
+"""Shared fixtures: strict numerics in tests only, and the reference images where they are available."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from jaxtyping import install_import_hook
+
+# Shapes and types of every annotated function are checked in tests; users do not pay for it.
+install_import_hook("scalebridge", "beartype.beartype")
+
+settings.register_profile(
+    "scalebridge", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
+settings.load_profile("scalebridge")
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder of reference images, or a skip with the reason."""
+    path = Path(os.environ.get("SCALEBRIDGE_DATA", REPOSITORY / ".." / "shared" / "data")).resolve()
+    if not path.is_dir():
+        pytest.skip(f"reference images not found at {path} (set SCALEBRIDGE_DATA)")
+    return path
