@@ -1,0 +1,178 @@
+"""From the text of a study file to a checked Study, or one message that says where it went wrong."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from scalebridge.core.errors import StudyError
+from scalebridge.study.schema import PhaseSection, Study
+
+MAX_CHARACTERS = 1_000_000
+_SHOWN = 5
+
+
+def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
+    """The study in the file `path`, with `overrides` of the form key=value applied before it is checked.
+
+    Fails when: the file is missing, is not UTF-8 TOML, or says something a study cannot (StudyError).
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or str(error)
+        raise StudyError(
+            f"Cannot read the study file {str(path)!r}: {reason}. `scalebridge init` writes an example."
+        ) from error
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"The study file {path} is not UTF-8 text (byte {error.start}).") from error
+    return parse_study(text, overrides, name=str(path))
+
+
+def parse_study(text: str, overrides: Iterable[str] = (), name: str = "study") -> Study:
+    """The study in `text` (TOML). Fails when: it is not a valid study (StudyError)."""
+    if len(text) > MAX_CHARACTERS:
+        raise StudyError(f"{name} has {len(text)} characters; a study file has at most {MAX_CHARACTERS}.")
+    try:
+        data = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # also: integers with thousands of digits, deep nesting
+        raise StudyError(f"{name} is not valid TOML: {error}.") from error
+    for override in overrides:
+        _override(data, override)
+    return study_from_data(data, name)
+
+
+def study_from_data(data: Mapping[str, Any], name: str = "study") -> Study:
+    """A Study from plain data. Fails when: the data are not a valid study (StudyError)."""
+    try:
+        return Study.model_validate(dict(data))
+    except ValidationError as error:
+        raise StudyError(_explain(error, name)) from None
+
+
+def _explain(error: ValidationError, name: str) -> str:
+    lines: list[str] = []
+    seen: set[tuple[int | str, ...]] = set()
+    for item in error.errors(include_url=False, include_context=True):
+        location = tuple(part for part in item["loc"] if not _is_union_tag(part))
+        if location not in seen:  # every branch of a union complains about the same value
+            seen.add(location)
+            lines.append(_sentence(location, item))
+    more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
+    return f"{name}: " + "; ".join(lines[:_SHOWN]) + more + "."
+
+
+def _is_union_tag(part: int | str) -> bool:
+    # Keys of a study are lower case words; pydantic names the branches of a union by their types.
+    return isinstance(part, str) and ("[" in part or part in {"int", "float", "str"} or "constrained" in part)
+
+
+def _sentence(location: tuple[int | str, ...], item: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in location)
+    kind = item["type"]
+    if kind == "extra_forbidden":
+        known = _keys_at(location[:-1])
+        return f"unknown key {where!r}{nearest(str(location[-1]), known)}"
+    if kind == "missing":
+        return f"{where!r} is missing"
+    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
+    if kind == "value_error":
+        return f"{where}: {message}" if where else message
+    given = repr(item.get("input"))
+    given = given if len(given) <= 60 else given[:57] + "..."
+    return f"{where}: {given} is not valid, expected {message[:1].lower() + message[1:]}"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown `word`: the nearest known one, or all of them."""
+    known = sorted(known)
+    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    return f"; known here: {', '.join(known)}" if known else ""
+
+
+def _keys_at(location: tuple[int | str, ...]) -> list[str]:
+    """The keys that the model at `location` has; empty where there is no model."""
+    model: Any = Study
+    for part in location:
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part)
+        model = _model_in(field.annotation) if field is not None else None
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in getattr(annotation, "__args__", ()):
+        found = _model_in(inner)
+        if found is not None:
+            return found
+    return None
+
+
+def _override(data: dict[str, Any], override: str) -> None:
+    """Applies one `key=value`. The key walks the sections with dots; phases are named by their label.
+
+    `phase.1.k=2.5` sets the property k of label 1 and adds the phase when there is none.
+    """
+    key, separator, text = override.partition("=")
+    parts = [part.strip() for part in key.split(".")]
+    if not separator or not all(parts):
+        raise StudyError(
+            f"Cannot use the override {override!r}: expected key=value, e.g. accuracy.target=0.02."
+        )
+    known = list(Study.model_fields)
+    if parts[0] not in known:
+        raise StudyError(f"Unknown key {key.strip()!r} in the override{nearest(parts[0], known)}.")
+    value = _value(text.strip())
+    target: Any = data
+    if parts[0] == "phase":
+        if len(parts) < 3:
+            raise StudyError(
+                f"Cannot use the override {override!r}: expected phase.LABEL.PROPERTY=VALUE (phase.1.k=2)."
+            )
+        target = _phase(data, parts[1])
+        parts = parts[2:]
+        if parts[0] not in PhaseSection.model_fields:
+            parts = ["properties", *parts]
+    for part in parts[:-1]:
+        target = target.setdefault(part, {})
+        if not isinstance(target, dict):
+            raise StudyError(f"Cannot use the override {override!r}: {part!r} is not a section.")
+    target[parts[-1]] = value
+
+
+def _phase(data: dict[str, Any], label_text: str) -> dict[str, Any]:
+    try:
+        label = int(label_text)
+    except ValueError:
+        raise StudyError(f"Phases are named by their label, a whole number; got {label_text!r}.") from None
+    phases = data.setdefault("phase", [])
+    if not isinstance(phases, list):
+        raise StudyError("'phase' must be written as [[phase]], once per label.")
+    for phase in phases:
+        if isinstance(phase, dict) and phase.get("label") == label:
+            return phase
+    phases.append({"label": label})
+    return phases[-1]
+
+
+def _value(text: str) -> Any:
+    """TOML where it is TOML (numbers, true, lists), else the text as it stands: 5.345um needs no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except (ValueError, RecursionError):
+        return text

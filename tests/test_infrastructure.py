@@ -1,0 +1,212 @@
+"""Core services: checkpoints that survive damage, memory that is counted, provenance that can be compared."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalebridge.core import citations, files, memory, provenance
+from scalebridge.core.checkpoint import DirectoryStore, NullStore
+from scalebridge.core.errors import InputError, OutputError, ResourceError
+
+
+def test_a_store_returns_what_it_was_given(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "checkpoint")
+    given_arrays = {"u": np.arange(6.0).reshape(2, 3), "steps": np.array(7)}
+    store.put("load xx/level 0", given_arrays)
+    found = DirectoryStore(tmp_path / "checkpoint").get("load xx/level 0")
+    assert found is not None
+    assert sorted(found) == ["steps", "u"]
+    np.testing.assert_array_equal(found["u"], given_arrays["u"])
+    assert store.get("another key") is None
+
+
+def test_keys_with_the_same_letters_stay_apart(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    store.put("a/b", {"x": np.array(1)})
+    store.put("a?b", {"x": np.array(2)})
+    first, second = store.get("a/b"), store.get("a?b")
+    assert first is not None
+    assert second is not None
+    assert (int(first["x"]), int(second["x"])) == (1, 2)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "text"])
+def test_a_damaged_entry_is_computed_again_with_a_note(tmp_path: Path, damage: str) -> None:
+    store = DirectoryStore(tmp_path)
+    store.put("u", {"u": np.random.default_rng(0).standard_normal(500)})
+    path = store.path_of("u")
+    content = path.read_bytes()
+    middle = len(content) // 2
+    damaged = {
+        "truncate": content[:middle],
+        "flip": content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :],
+        "empty": b"",
+        "text": b"not an archive",
+    }[damage]
+    path.write_bytes(damaged)
+    with pytest.warns(UserWarning, match="computed again"):
+        assert store.get("u") is None
+
+
+def test_a_store_that_failed_to_write_keeps_the_old_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = DirectoryStore(tmp_path)
+    store.put("u", {"u": np.array(1.0)})
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="disk is full"):
+        store.put("u", {"u": np.array(2.0)})
+    monkeypatch.undo()
+    found = store.get("u")
+    assert found is not None
+    assert float(found["u"]) == 1.0
+    assert [p.suffix for p in tmp_path.iterdir()] == [".npz"], "a temporary file was left behind"
+
+
+def test_a_store_below_a_file_is_an_output_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="a file, not a folder"):
+        DirectoryStore(tmp_path / "file" / "checkpoint")
+
+
+def test_the_null_store_remembers_nothing() -> None:
+    store = NullStore()
+    store.put("u", {"u": np.array(1.0)})
+    assert store.get("u") is None
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "result.json"
+    files.write_text(path, "old")
+    with pytest.raises(KeyboardInterrupt), files.replacing(path) as stream:
+        stream.write(b"half of the n")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_memory_is_counted() -> None:
+    before = memory.resident_bytes()
+    block = np.ones(40_000_000 // 8)
+    after = memory.resident_bytes()
+    assert after - before > 0.9 * block.nbytes
+    assert memory.peak_resident_bytes() >= after - 4096
+    available = memory.available_bytes()
+    assert available is not None
+    assert available > 0
+
+
+def test_a_container_limit_counts(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text("1000000\n")
+    (tmp_path / "memory.current").write_text("600000\n")
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 100000\n")
+    assert memory._cgroup_available(tmp_path) == 500_000
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory._cgroup_available(tmp_path) is None
+
+
+def test_what_does_not_fit_is_refused_with_the_estimate() -> None:
+    memory.check_fits(1, "Almost nothing")
+    with pytest.raises(ResourceError, match=r"The image needs about 1 EB"):
+        memory.check_fits(1e18, "The image")
+
+
+@given(st.floats(0, 1e21))
+def test_bytes_in_words_keep_three_digits(count: float) -> None:
+    number, unit = memory.format_bytes(count).split()
+    scale = 1000.0 ** memory._UNITS.index(unit)
+    assert float(number) * scale == pytest.approx(count, rel=6e-3, abs=0.5)
+
+
+def test_provenance_names_versions_and_hashes_without_paths(tmp_path: Path) -> None:
+    image = tmp_path / "secret-folder" / "image.raw"
+    image.parent.mkdir()
+    image.write_bytes(b"voxels")
+    record = provenance.collect({"image": image}, {"physics": "conduction"})
+    assert record["inputs"]["image"] == {
+        "name": "image.raw",
+        "sha256": provenance.file_sha256(image),
+    }
+    assert record["versions"]["numpy"] == np.__version__
+    assert record["time_utc"].endswith("+00:00")
+    assert "secret-folder" not in repr(record)
+
+
+def test_the_hash_of_a_stack_sees_content_names_and_order(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"1")
+    (tmp_path / "b.tif").write_bytes(b"2")
+    first = provenance.file_sha256(tmp_path)
+    (tmp_path / "a.tif").write_bytes(b"2")
+    (tmp_path / "b.tif").write_bytes(b"1")
+    assert provenance.file_sha256(tmp_path) != first
+
+
+def test_bibliography_entries_are_parsed_and_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = """
+    @article{someone1962, author = {Some {O}ne and Any Body}, title = "A title, with comma",
+      journal = {J. Tests}, volume = 12, year = {1962}, doi = {10.1000/1}}
+    @book{other2000, title={B}, year=2000}
+    """
+    entries = citations.parse_bibliography(text)
+    assert sorted(entries) == ["other2000", "someone1962"]
+    assert entries["other2000"] == {"type": "book", "title": "B", "year": "2000"}
+    monkeypatch.setattr(citations, "bibliography", lambda: entries)
+    assert citations.citation("someone1962") == (
+        "Some One; Any Body. A title, with comma. J. Tests 12. 1962. https://doi.org/10.1000/1"
+    )
+    with pytest.raises(InputError, match="nobody1900"):
+        citations.citation("nobody1900")
+
+
+def test_every_entry_of_our_bibliography_can_be_printed() -> None:
+    for key in citations.bibliography():
+        line = citations.citation(key)
+        assert any(c.isdigit() for c in line), f"{key} has no year"
+
+
+def test_keys_in_docstrings_exist_in_the_bibliography() -> None:
+    import re
+
+    source = Path(citations.__file__).resolve().parent.parent
+    known = set(citations.bibliography())
+    cited = {
+        (path.name, key)
+        for path in source.rglob("*.py")
+        for key in re.findall(r"\[([a-z_]+(?:19|20)\d\d[a-z]?)\]", path.read_text(encoding="utf-8"))
+    }
+    missing = sorted(pair for pair in cited if pair[1] not in known)
+    assert not missing, f"cited but not in references.bib: {missing}"
+
+
+def _modules_after(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = _modules_after("import scalebridge")
+    assert not loaded & {"jax", "scipy", "numpy", "matplotlib", "pydantic", "h5py", "tifffile", "cyclopts"}
+
+
+def test_the_public_names_exist() -> None:
+    import scalebridge
+
+    assert "homogenize" in dir(scalebridge)
+    for name in scalebridge.__all__:
+        assert getattr(scalebridge, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'homogenise'"):
+        scalebridge.homogenise  # noqa: B018
