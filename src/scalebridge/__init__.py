@@ -1,5 +1,93 @@
 """scalebridge: from a microstructure image to an effective law with an error bar.
 
+    image = read_image("rock.tif", spacing="5.345 um", threshold=[90])
+    result = homogenize(image, {0: Conduction.isotropic(k=0.6), 1: Conduction.isotropic(k=7.7)})
+    print(result)
+    write_report(result, "rock-report")
+
 Open first: homogenize/homogenize.py; the floors are described in docs/conventions.md.
 """
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scalebridge.cell.boundary import KinematicUniform, OppositeFaces, Periodic, Platens, StaticUniform
+    from scalebridge.grid import Field, GreyImage, PhaseImage, VoxelGrid
+    from scalebridge.homogenize import estimate, homogenize
+    from scalebridge.homogenize.result import HomogenizationResult
+    from scalebridge.material import Conduction, Elasticity, Thermoelasticity
+    from scalebridge.material.plane import PlaneState
+    from scalebridge.microstructure import RawLayout, describe, generate, read_grey, read_image, write_image
+    from scalebridge.report import write_report, write_results
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Conduction",
+    "Elasticity",
+    "Field",
+    "GreyImage",
+    "HomogenizationResult",
+    "KinematicUniform",
+    "OppositeFaces",
+    "Periodic",
+    "PhaseImage",
+    "PlaneState",
+    "Platens",
+    "RawLayout",
+    "StaticUniform",
+    "Thermoelasticity",
+    "VoxelGrid",
+    "describe",
+    "estimate",
+    "generate",
+    "homogenize",
+    "read_grey",
+    "read_image",
+    "write_image",
+    "write_report",
+    "write_results",
+]
+
+# Names are looked up on first use, so that importing the package costs nothing and pulls in no solver.
+_HOME = {
+    "Conduction": "scalebridge.material",
+    "Elasticity": "scalebridge.material",
+    "Field": "scalebridge.grid",
+    "GreyImage": "scalebridge.grid",
+    "HomogenizationResult": "scalebridge.homogenize.result",
+    "KinematicUniform": "scalebridge.cell.boundary",
+    "OppositeFaces": "scalebridge.cell.boundary",
+    "Periodic": "scalebridge.cell.boundary",
+    "PhaseImage": "scalebridge.grid",
+    "PlaneState": "scalebridge.material.plane",
+    "Platens": "scalebridge.cell.boundary",
+    "RawLayout": "scalebridge.microstructure",
+    "StaticUniform": "scalebridge.cell.boundary",
+    "Thermoelasticity": "scalebridge.material",
+    "VoxelGrid": "scalebridge.grid",
+    "describe": "scalebridge.microstructure",
+    "estimate": "scalebridge.homogenize",
+    "generate": "scalebridge.microstructure",
+    "homogenize": "scalebridge.homogenize",
+    "read_grey": "scalebridge.microstructure",
+    "read_image": "scalebridge.microstructure",
+    "write_image": "scalebridge.microstructure",
+    "write_report": "scalebridge.report",
+    "write_results": "scalebridge.report",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'scalebridge' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from scalebridge.core.errors import StudyError
-from scalebridge.study.schema import PhaseSection, Study
+from scalebridge.study.schema import ImageSection, PhaseSection, Study
 
 MAX_CHARACTERS = 1_000_000
 _SHOWN = 5
@@ -58,11 +58,19 @@ def study_from_data(data: Mapping[str, Any], name: str = "study") -> Study:
         raise StudyError(_explain(error, name)) from None
 
 
-def _explain(error: ValidationError, name: str) -> str:
+def image_section(data: Mapping[str, Any]) -> ImageSection:
+    """An [image] section on its own, for what needs no laws. Fails when: it is not valid (StudyError)."""
+    try:
+        return ImageSection.model_validate(dict(data))
+    except ValidationError as error:
+        raise StudyError(_explain(error, "image", ("image",))) from None
+
+
+def _explain(error: ValidationError, name: str, within: tuple[str, ...] = ()) -> str:
     lines: list[str] = []
     seen: set[tuple[int | str, ...]] = set()
     for item in error.errors(include_url=False, include_context=True):
-        location = tuple(part for part in item["loc"] if not _is_union_tag(part))
+        location = (*within, *(part for part in item["loc"] if not _is_union_tag(part)))
         if location not in seen:  # every branch of a union complains about the same value
             seen.add(location)
             lines.append(_sentence(location, item))

@@ -30,6 +30,7 @@ class RawSection(Section):
 
     shape: Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=2, max_length=3)]
     dtype: Text = "uint8"
+    byte_order: Literal["little", "big"] = "little"
     offset: Annotated[int, Field(ge=0)] = 0
     order: Literal["xyz", "zyx", "xy", "yx"] | None = None
 

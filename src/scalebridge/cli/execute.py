@@ -1,0 +1,107 @@
+"""One study from reading to exit code: the same path for `homogenize` and `run`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json as json_module
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scalebridge import __version__
+from scalebridge.cli.progress import Progress
+from scalebridge.core.compilation_cache import enable_compilation_cache
+from scalebridge.core.files import writing
+from scalebridge.core.provenance import file_sha256
+from scalebridge.homogenize.result import HomogenizationResult
+from scalebridge.study.folder import RunFolder, claim, run_key, settings_seen_from
+from scalebridge.study.plan import Plan, prepare
+from scalebridge.study.run import estimate_plan
+from scalebridge.study.run import run as run_plan
+from scalebridge.study.schema import Study
+from scalebridge.study.toml_text import to_toml
+
+_FIELD_BYTES_PER_VOXEL = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Presentation:
+    """How a run speaks and whether it may overwrite."""
+
+    json: bool = False
+    quiet: bool = False
+    force: bool = False
+    dry_run: bool = False
+    progress: str = "auto"
+
+
+def execute(study: Study, base: Path | str, show: Presentation) -> int:
+    """Prepares, runs, writes and prints a study; returns the exit code."""
+    plan = prepare(study, base)
+    if show.dry_run:
+        return _print_plan(plan, show)
+    if not (show.json or show.quiet):
+        print(plan.words + "\n", flush=True)
+    enable_compilation_cache()
+    if study.output.folder is None:
+        with Progress(show.progress, quiet=show.quiet) as progress:
+            result = run_plan(plan, progress=progress)
+        _print_result(result, show)
+        return result.status.exit_code
+    folder = Path(base) / study.output.folder
+    hashes = {role: file_sha256(path) for role, path in plan.inputs.items()}
+    settings = {key: value for key, value in study.settings().items() if key != "output"}
+    key = run_key(hashes, settings | {"fields": study.output.fields}, __version__)
+    fields = _FIELD_BYTES_PER_VOXEL * plan.image.grid.size if study.output.fields else 0
+    with claim(folder, key, force=show.force, needed_bytes=fields) as claimed:
+        if claimed.resumed and not show.quiet:
+            print(f"Resuming the interrupted run in {folder}.", file=sys.stderr)
+        claimed.begin(_study_text(study, base, folder))
+        with Progress(show.progress, quiet=show.quiet) as progress:
+            result = run_plan(plan, progress=progress, store=claimed.store)
+            progress.update("writing", 0, 0, str(folder))
+            _write(result, claimed)
+    _print_result(result, show)
+    if not (show.json or show.quiet):
+        print(f"\nWritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+    return result.status.exit_code
+
+
+def _write(result: HomogenizationResult, folder: RunFolder) -> None:
+    from scalebridge.homogenize.json_record import plain
+    from scalebridge.report import write_report, write_results
+
+    with writing(folder.path):
+        write_results(result, folder.path)
+        write_report(result, folder.path, force=True)
+    written = ["result.json", "result.csv", "report.html", *(["fields.vti"] if result.fields else [])]
+    folder.finish(plain(result.provenance), tuple(written))
+
+
+def _study_text(study: Study, base: Path | str, folder: Path) -> str:
+    head = f"# Written by scalebridge {__version__}. Repeat this run with\n#   scalebridge run study.toml\n\n"
+    return head + to_toml(settings_seen_from(folder, study, base))
+
+
+def _print_plan(plan: Plan, show: Presentation) -> int:
+    needed = estimate_plan(plan)
+    if show.json:
+        record: Mapping[str, Any] = {
+            "plan": plan.words.splitlines(),
+            "bytes": int(needed.bytes),
+            "seconds": float(needed.seconds),
+        }
+        print(json_module.dumps(record, allow_nan=False))
+    else:
+        print(f"{plan.words}\nEstimate   {needed.words}")
+    return 0
+
+
+def _print_result(result: HomogenizationResult, show: Presentation) -> None:
+    if show.json:
+        from scalebridge.homogenize.json_record import to_json
+
+        print(json_module.dumps(to_json(result), allow_nan=False))
+    else:
+        print(result)

@@ -1,0 +1,147 @@
+"""`scalebridge inspect`: what is in this image, and what would a run on it take?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from scalebridge.cli.options import Flag, ImageOptions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from scalebridge.grid import GreyImage, PhaseImage
+
+_DEFAULT_IMAGE = ImageOptions()
+
+
+def inspect(
+    image: str,
+    /,
+    *,
+    reading: ImageOptions = _DEFAULT_IMAGE,
+    picture: str | None = None,
+    no_picture: Flag = False,
+    json: Flag = False,
+    force: Flag = False,
+) -> int:
+    """Say in words what an image holds, save a picture of its slices, estimate time and memory of a run.
+
+    Parameters
+    ----------
+    image: str
+        The image: TIFF (or a folder of slices), RAW, NPY/NPZ, HDF5 (file.h5:/path), VTI, NRRD, MetaImage.
+    picture: str
+        Where to save the slices (PNG); IMAGE-slices.png in the current folder if left out.
+    no_picture: bool
+        Save no picture.
+    json: bool
+        Print one JSON object and nothing else.
+    force: bool
+        Overwrite the picture.
+    """
+    import json as json_module
+    from pathlib import Path
+
+    from scalebridge.core.errors import ImageError, OutputError
+    from scalebridge.homogenize.json_record import plain
+    from scalebridge.microstructure.describe import describe, slices_picture
+    from scalebridge.microstructure.read import split_dataset
+    from scalebridge.study.images import prepare_image
+    from scalebridge.study.parse import image_section
+
+    section = image_section(reading.section(image))
+    target = Path(picture) if picture is not None else Path(f"{split_dataset(image)[0].stem}-slices.png")
+    if picture is not None and target.exists() and not force:
+        raise OutputError(f"{target} exists already. Choose another name, or overwrite with --force.")
+    try:
+        labelled = prepare_image(section, Path())
+    except ImageError as error:
+        grey = _grey(section, Path())
+        if grey is None:
+            raise
+        record = _describe_grey(grey, str(error))
+        print(json_module.dumps(plain(record), allow_nan=False) if json else _grey_words(record))
+        return 0
+    description = describe(labelled)
+    costs = _costs(labelled)
+    if not no_picture:
+        slices_picture(labelled, target)
+    if json:
+        record = {"kind": "labels", **description.as_dict(), "estimates": costs}
+        record["picture"] = None if no_picture else str(target)
+        print(json_module.dumps(plain(record), allow_nan=False))
+        return 0
+    print(description)
+    for name, cost in costs.items():
+        print(f"A run ({name}): {cost['words']}")
+    if not no_picture:
+        print(f"Slices saved to {target}.")
+    return 0
+
+
+def _costs(image: PhaseImage) -> dict[str, dict[str, Any]]:
+    """Time and memory by physics, for phases of moderate contrast."""
+    from scalebridge.homogenize import estimate
+    from scalebridge.material import Conduction, Elasticity
+
+    laws: dict[str, Any] = {
+        "conduction": lambda i: Conduction.isotropic(k=1.0 + 9.0 * (i > 0)),
+        "elasticity": lambda i: Elasticity.isotropic(E=1.0 + 9.0 * (i > 0), nu=0.3),
+    }
+    costs = {}
+    for name, law in laws.items():
+        needed = estimate(image, {label: law(i) for i, label in enumerate(image.present)})
+        costs[name] = {
+            "bytes": int(needed.bytes),
+            "seconds": float(needed.seconds),
+            "words": str(needed.words),
+        }
+    return costs
+
+
+def _grey(section: Any, base: Path) -> GreyImage | None:
+    """The image as grey values, or None when it cannot be read so either: the first message is then right."""
+    from scalebridge.core.errors import ScalebridgeError
+    from scalebridge.microstructure.read import read_grey
+    from scalebridge.study.images import raw_layout
+
+    try:
+        return read_grey(
+            base / section.path,
+            spacing=section.spacing,
+            axes=section.axes,
+            dataset=section.dataset,
+            raw=raw_layout(section.raw) if section.raw is not None else None,
+        )
+    except ScalebridgeError:
+        return None
+
+
+def _describe_grey(grey: GreyImage, why: str) -> dict[str, Any]:
+    import numpy as np
+
+    quantiles = np.quantile(grey.values[:: max(1, grey.values.shape[0] // 64)], [0.01, 0.25, 0.5, 0.75, 0.99])
+    return {
+        "kind": "grey",
+        "history": list(grey.history),
+        "shape": list(grey.grid.shape),
+        "minimum": float(grey.values.min()),
+        "maximum": float(grey.values.max()),
+        "mean": float(grey.values.mean()),
+        "quantiles": {
+            name: float(q) for name, q in zip(("1%", "25%", "50%", "75%", "99%"), quantiles, strict=True)
+        },
+        "note": why,
+    }
+
+
+def _grey_words(record: dict[str, Any]) -> str:
+    quantiles = ", ".join(f"{name}: {value:g}" for name, value in record["quantiles"].items())
+    return "\n".join(
+        [
+            *(f"- {step}" for step in record["history"]),
+            f"Grey values from {record['minimum']:g} to {record['maximum']:g}, mean {record['mean']:g} "
+            f"({quantiles}).",
+            f"Not yet usable for a run: {record['note']}",
+        ]
+    )

@@ -1,0 +1,127 @@
+"""The `scalebridge` command: parse, call, and turn every error into one message and an exit code.
+
+Exit codes: 0 fine, 1 failure, 2 bad input, 3 accuracy not met, 130 interrupted.
+Nothing heavy is imported before a command runs: `scalebridge --help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import cyclopts
+
+from scalebridge import __version__
+from scalebridge.cli import convert, doctor, homogenize, init, inspect, run
+from scalebridge.core.errors import ScalebridgeError
+
+FAILURE, BAD_INPUT, INTERRUPTED = 1, 2, 130
+
+
+def application() -> cyclopts.App:
+    """The parser with all commands."""
+    app = cyclopts.App(
+        name="scalebridge",
+        help="From a microstructure image to an effective law with an error bar.",
+        version=f"scalebridge {__version__}",
+        default_parameter=cyclopts.Parameter(negative=()),
+        help_format="plaintext",
+    )
+    for command in (
+        homogenize.homogenize,
+        inspect.inspect,
+        run.run,
+        init.init,
+        doctor.doctor,
+        convert.convert,
+    ):
+        app.command(command)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command line and returns its exit code; messages about errors go to stderr, one each."""
+    _prepare_process()
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    output = _after(words, "--output")
+    try:
+        code = application()(words, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except cyclopts.CycloptsError as error:
+        return _fail(str(error).strip(), BAD_INPUT, hint="`scalebridge --help` lists commands and options.")
+    except ScalebridgeError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        hint = "; run again with the same --output to resume" if output else ""
+        return _fail(f"interrupted{hint}", INTERRUPTED, label="")
+    except BrokenPipeError:
+        # The reader of our output has left (a pipe into head): nothing to tell, and nowhere to tell it.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except MemoryError as error:
+        return _fail(
+            f"out of memory{_detail(error)}. Crop or coarsen the image (--crop, --coarsen).", BAD_INPUT
+        )
+    except Exception as error:
+        return _unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _prepare_process() -> None:
+    warnings.formatwarning = _one_line_warning
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")  # a terminal without Greek letters is no reason to fail
+    with contextlib.suppress(ValueError):  # only the main thread may do this; elsewhere it is not needed
+        # Batch systems end a job with SIGTERM: leave as resumable a folder as Ctrl-C does.
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _one_line_warning(message: Warning | str, *_: object, **__: object) -> str:
+    return f"warning: {message}\n"
+
+
+def _fail(message: str, code: int, *, label: str = "error: ", hint: str = "") -> int:
+    print(f"{label}{message}" + (f"\n{hint}" if hint else ""), file=sys.stderr)
+    return code
+
+
+def _detail(error: BaseException) -> str:
+    text = str(error).strip()
+    return f" ({text})" if text else ""
+
+
+def _unexpected(error: Exception) -> int:
+    if "RESOURCE_EXHAUSTED" in str(error):  # how XLA says that memory ran out
+        return _fail(
+            f"out of memory ({str(error).splitlines()[0]}). Crop or coarsen the image (--crop, --coarsen).",
+            BAD_INPUT,
+        )
+    if os.environ.get("SCALEBRIDGE_DEBUG"):
+        raise error
+    name = type(error).__name__
+    return _fail(
+        f"{name}: {error}. This is a fault of scalebridge, not of your input; please report it with what "
+        "SCALEBRIDGE_DEBUG=1 in the environment prints.",
+        FAILURE,
+    )
+
+
+def _after(words: Sequence[str], option: str) -> str | None:
+    for position, word in enumerate(words):
+        if word == option and position + 1 < len(words):
+            return words[position + 1]
+        if word.startswith(option + "="):
+            return word.partition("=")[2]
+    return None

@@ -1,0 +1,56 @@
+"""Running a plan: does it fit, solve it, and note where the result came from."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from scalebridge.core import provenance
+from scalebridge.core.checkpoint import AbstractStore, NullStore
+from scalebridge.core.memory import check_fits
+from scalebridge.core.progress import AbstractProgress, SilentProgress
+from scalebridge.homogenize.result import HomogenizationResult
+from scalebridge.study.plan import Plan
+
+
+def estimate_plan(plan: Plan) -> Any:
+    """Memory, time and iterations of a plan before it is run: an `Estimate` with bytes, seconds, words."""
+    from scalebridge.homogenize import estimate
+
+    return estimate(plan.image, plan.laws, boundary=plan.boundary)
+
+
+def run(
+    plan: Plan, *, progress: AbstractProgress | None = None, store: AbstractStore | None = None
+) -> HomogenizationResult:
+    """The effective law of a plan, with the provenance of files and settings added.
+
+    Fails when: it needs more memory than there is (ResourceError), or as `homogenize` does.
+    """
+    from scalebridge.homogenize import homogenize
+
+    check_fits(
+        estimate_plan(plan).bytes,
+        f"A run on {plan.image.grid.size:,} voxels",
+        "Crop or coarsen the image (--crop, --coarsen), or use a larger machine.",
+    )
+    accuracy = plan.study.accuracy
+    result = homogenize(
+        plan.image,
+        plan.laws,
+        boundary=plan.boundary,
+        plane=plan.plane,
+        accuracy=accuracy.target,
+        residual=accuracy.residual,
+        fields=plan.study.output.fields,
+        conditions=plan.conditions,
+        orientations=plan.orientations or None,
+        progress=progress if progress is not None else SilentProgress(),
+        store=store if store is not None else NullStore(),
+    )
+    record = provenance.collect(plan.inputs, plan.study.settings())
+    return dataclasses.replace(
+        result,
+        provenance={**record, **result.provenance},
+        warnings=(*plan.notes, *result.warnings),
+    )
