@@ -14,9 +14,7 @@ def main(names: list[str]) -> int:
     chosen = [path for path in scripts if not names or path.stem in names]
     unknown = set(names) - {path.stem for path in scripts}
     if unknown:
-        print(
-            f"No benchmark {', '.join(sorted(unknown))}. There are: {', '.join(path.stem for path in scripts)}."
-        )
+        print(f"No benchmark {', '.join(sorted(unknown))}. There are: {', '.join(p.stem for p in scripts)}.")
         return 2
     failed = []
     for path in chosen:

@@ -22,18 +22,22 @@ PAGE = """<!doctype html>
 <title>{title} - scalebridge</title>
 <style>
 :root {{ color-scheme: light dark; --line: color-mix(in srgb, currentColor 18%, transparent); }}
-body {{ margin: 0; font: 16px/1.6 system-ui, sans-serif; display: grid; grid-template-columns: 15rem minmax(0, 1fr); }}
-nav {{ padding: 2rem 1.5rem; border-right: 1px solid var(--line); min-height: 100vh; box-sizing: border-box; }}
+body {{ margin: 0; font: 16px/1.6 system-ui, sans-serif; display: grid;
+  grid-template-columns: 15rem minmax(0, 1fr); }}
+nav {{ padding: 2rem 1.5rem; border-right: 1px solid var(--line); min-height: 100vh;
+  box-sizing: border-box; }}
 nav a {{ display: block; padding: .2rem 0; text-decoration: none; color: inherit; opacity: .75; }}
 nav a[aria-current] {{ font-weight: 600; opacity: 1; }}
 main {{ padding: 2rem 2.5rem; max-width: 50rem; overflow-wrap: break-word; }}
 h1 {{ line-height: 1.2; margin-top: 0; }}
 h2 {{ margin-top: 2.2rem; }}
-pre {{ padding: .9rem 1rem; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto; font-size: 14px; }}
+pre {{ padding: .9rem 1rem; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto;
+  font-size: 14px; }}
 code {{ font-family: ui-monospace, monospace; font-size: .92em; }}
 .table {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-size: 15px; }}
-th, td {{ padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }}
+th, td {{ padding: .3rem .9rem .3rem 0; border-bottom: 1px solid var(--line); text-align: left;
+  vertical-align: top; }}
 img {{ max-width: 100%; }}
 @media (max-width: 46rem) {{
   body {{ display: block; }}
@@ -76,6 +80,11 @@ def convert(text: str) -> str:
     return body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
 
 
+def entry(path: Path, title: str, *, current: bool) -> str:
+    mark = " aria-current=page" if current else ""
+    return f'<a href="{path.stem}.html"{mark}>{html.escape(title)}</a>'
+
+
 def check_links(pages: dict[str, str]) -> list[str]:
     """Links and pictures that lead nowhere."""
     broken = []
@@ -98,10 +107,7 @@ def main() -> int:
     titles = {path: title_of(path.read_text(encoding="utf-8"), path) for path in paths}
     pages = {}
     for path in paths:
-        menu = "\n".join(
-            f'<a href="{other.stem}.html"{" aria-current=page" if other == path else ""}>{html.escape(titles[other])}</a>'
-            for other in paths
-        )
+        menu = "\n".join(entry(other, titles[other], current=other == path) for other in paths)
         content = convert(path.read_text(encoding="utf-8"))
         pages[path.stem] = PAGE.format(title=html.escape(titles[path]), menu=menu, content=content)
         (TARGET / f"{path.stem}.html").write_text(pages[path.stem], encoding="utf-8")

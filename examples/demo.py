@@ -1,7 +1,7 @@
 """The main job from beginning to end on an image made for the purpose.
 
-A sandstone-like sample of 96 x 96 x 96 voxels: 20 % pores, a quartz skeleton. Its effective thermal conductivity
-with an error budget, the local fields, and a report: everything lands in the folder demo/.
+A sandstone-like sample of 96 x 96 x 96 voxels: 20 % pores, a quartz skeleton. Its effective thermal
+conductivity with an error budget, the local fields, and a report: everything lands in the folder demo/.
 """
 
 from __future__ import annotations

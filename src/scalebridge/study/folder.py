@@ -80,7 +80,8 @@ def claim(folder: Path | str, key: str, *, force: bool = False, needed_bytes: in
         if free < needed_bytes + _REPORT_BYTES:
             raise OutputError(
                 f"Cannot write results to {path}: they need about "
-                f"{format_bytes(needed_bytes + _REPORT_BYTES)}, and {format_bytes(free)} are free. Make room or choose another folder."
+                f"{format_bytes(needed_bytes + _REPORT_BYTES)}, and {format_bytes(free)} are free. "
+                "Make room or choose another folder."
             )
         resumed = (checkpoint / key).is_dir() and any((checkpoint / key).iterdir())
         (checkpoint / key).mkdir(parents=True, exist_ok=True)

@@ -7,8 +7,10 @@ from pathlib import Path
 
 from scalebridge.core.errors import StudyError
 from scalebridge.grid import PhaseImage
+from scalebridge.microstructure.coarsen import coarsen
+from scalebridge.microstructure.edit import crop, keep_largest_component, mirror
 from scalebridge.microstructure.raw_layout import ByteOrder, RawLayout
-from scalebridge.microstructure.read import split_dataset
+from scalebridge.microstructure.read import read_image, split_dataset
 from scalebridge.study.schema import ImageSection, RawSection
 
 _RANGE = re.compile(r"^\s*(\d*)\s*:\s*(\d*)\s*$")
@@ -55,12 +57,10 @@ def parse_ranges(text: str, shape: tuple[int, ...]) -> tuple[slice, ...]:
 
 def prepare_image(section: ImageSection, base: Path) -> PhaseImage:
     """The labelled image of a study. Fails when: it cannot be read or edited so (InputError)."""
-    from scalebridge import microstructure
-
     spacing = section.spacing
-    image = microstructure.read_image(
+    image = read_image(
         base / section.path,
-        spacing=tuple(spacing) if isinstance(spacing, list) else spacing,
+        spacing=",".join(map(str, spacing)) if isinstance(spacing, list) else spacing,
         axes=section.axes,
         dataset=section.dataset,
         raw=raw_layout(section.raw) if section.raw is not None else None,
@@ -68,11 +68,12 @@ def prepare_image(section: ImageSection, base: Path) -> PhaseImage:
         otsu=section.otsu,
     )
     if section.crop is not None:
-        image = microstructure.crop(image, parse_ranges(section.crop, image.grid.shape))
+        ranges = parse_ranges(section.crop, image.grid.shape)
+        image = crop(image, [r.start for r in ranges], [r.stop for r in ranges])
     if section.keep_largest is not None:
-        image = microstructure.keep_largest_component(image, section.keep_largest)
+        image = keep_largest_component(image, section.keep_largest)
     if section.coarsen > 1:
-        image = microstructure.coarsen(image, section.coarsen)
+        image = coarsen(image, section.coarsen)
     if section.mirror:
-        image = microstructure.mirror(image, tuple("xyz".index(axis) for axis in section.mirror))
+        image = mirror(image, ["xyz".index(axis) for axis in section.mirror])
     return image

@@ -19,7 +19,9 @@ from scalebridge.cell.boundary import (
     StaticUniform,
 )
 from scalebridge.core.errors import InputError, LawError, PhaseError, StudyError, UnitError
+from scalebridge.core.units import Dimension, parse_uncertain
 from scalebridge.grid import PhaseImage
+from scalebridge.material.from_properties import dimension_of, law_from_properties
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState
 from scalebridge.study.images import image_file, prepare_image
@@ -116,23 +118,18 @@ def check_labels(image: PhaseImage, laws: Mapping[int, AbstractLaw]) -> None:
 
 def _check_same_quantity(laws: Mapping[int, AbstractLaw]) -> None:
     """Phases given in W/(m K) and in S/m have no effective anything together. Fails then (UnitError)."""
-    named = {
-        label: law.transport
-        for label, law in sorted(laws.items())
-        if getattr(law, "transport", None) is not None
-    }
+    named: dict[int, Dimension] = {}
+    for label, law in sorted(laws.items()):
+        dimension = getattr(getattr(law, "transport", None), "dimension", Dimension.DIMENSIONLESS)
+        if dimension is not Dimension.DIMENSIONLESS:  # plain numbers go with anything
+            named[label] = dimension
     first = next(iter(named), None)
-    for label, transport in named.items():
-        if first is not None and transport != named[first]:
+    for label, dimension in named.items():
+        if first is not None and dimension is not named[first]:
             raise UnitError(
-                f"Label {first} has {_quantity(named[first])} and label {label} {_quantity(transport)}. "
+                f"Label {first} has {named[first].words}, label {label} {dimension.words}. "
                 "All phases must be given in units of the same quantity."
             )
-
-
-def _quantity(transport: Any) -> str:
-    dimension = getattr(transport, "dimension", None)
-    return str(getattr(dimension, "words", transport))
 
 
 def _law_words(law: AbstractLaw) -> str:
@@ -145,9 +142,6 @@ def _listed(labels: set[int], most: int = 12) -> str:
 
 
 def _law(study: Study, phase: PhaseSection) -> AbstractLaw:
-    from scalebridge.core.units import parse_uncertain
-    from scalebridge.material.from_properties import dimension_of, law_from_properties
-
     kind = study.physics.kind
     try:
         properties: dict[str, Any] = {}
