@@ -1,5 +1,27 @@
 """Constitutive laws: what does one point of a phase answer to a gradient or a strain?
 
 Takes: properties (plain SI floats, each with an optional uncertainty), an orientation.   Gives: laws.
-May import: grid, numerics, core.   Open first: law.py, then linear.py.
+May import: grid, numerics, core.   Open first: law.py, then conduction.py; symmetries.py lists the symmetry
+classes.
 """
+
+from scalebridge.material.conduction import Conduction
+from scalebridge.material.elasticity import Elasticity
+from scalebridge.material.from_properties import dimension_of, law_from_properties
+from scalebridge.material.law import AbstractLaw, Response
+from scalebridge.material.physics import Physics, Transport
+from scalebridge.material.plane import PlaneState
+from scalebridge.material.thermoelasticity import Thermoelasticity
+
+__all__ = [
+    "AbstractLaw",
+    "Conduction",
+    "Elasticity",
+    "Physics",
+    "PlaneState",
+    "Response",
+    "Thermoelasticity",
+    "Transport",
+    "dimension_of",
+    "law_from_properties",
+]

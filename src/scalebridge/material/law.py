@@ -14,7 +14,7 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Response:
-    """flux (n, m), tangent (n, m, m) or None, state (pytree, leading axis n), status (n,) int, error (n,), cost (n,)."""
+    """flux (n, m), tangent (n, m, m) or None, state (pytree, leading axis n); status, error, cost: (n,)."""
 
     flux: Any
     tangent: Any
@@ -29,11 +29,16 @@ class AbstractLaw(abc.ABC):
 
     @abc.abstractmethod
     def initial_state(self, n: int) -> Any:
-        """State of `n` virgin points: a pytree of arrays with leading axis n (empty tuple for history-free laws)."""
+        """State of `n` virgin points: a pytree of arrays with leading axis n (() for history-free laws)."""
 
     @abc.abstractmethod
     def respond(
-        self, state: Any, drive: Any, dt: float = 0.0, want: tuple[str, ...] = ("flux", "tangent"), tolerance: float = 0.0
+        self,
+        state: Any,
+        drive: Any,
+        dt: float = 0.0,
+        want: tuple[str, ...] = ("flux", "tangent"),
+        tolerance: float = 0.0,
     ) -> Response:
         """The flux, tangent and new state of n points under `drive` (n, m)."""
 
