@@ -1,9 +1,9 @@
 """Symmetric tensors as vectors: full, Mandel and Voigt notation, rotations, isotropic projectors.
 
-Order of components: d = 2: xx, yy, xy;  d = 3: xx, yy, zz, yz, xz, xy. In Mandel notation shears carry sqrt 2, so
-that double contractions are plain dot products, norms are plain norms and rotations are orthogonal matrices. All
-functions act on the last axes and broadcast over the leading ones. They use arithmetic only, so that complex
-numbers pass through (complex-step derivatives).
+Order of components: d = 2: xx, yy, xy;  d = 3: xx, yy, zz, yz, xz, xy. In Mandel notation shears carry
+sqrt 2, so that double contractions are plain dot products, norms are plain norms and rotations are orthogonal
+matrices. All functions act on the last axes and broadcast over the leading ones. They use arithmetic only, so
+that complex numbers pass through (complex-step derivatives).
 """
 
 from __future__ import annotations
@@ -150,7 +150,7 @@ def rotate_mandel4(matrix: np.ndarray, rotation: np.ndarray) -> np.ndarray:
 
 
 def rotation_to(axis: np.ndarray) -> np.ndarray:
-    """A 3x3 rotation that takes the local z axis to the direction `axis` (3,); the turn about it is arbitrary.
+    """A 3x3 rotation that takes the local z axis to the direction `axis` (3,); the turn about it is free.
 
     Fails when: the direction is zero or not finite (InputError).
     """
@@ -180,7 +180,7 @@ def spherical_projector(d: int) -> np.ndarray:
 
 
 def deviatoric_projector(d: int) -> np.ndarray:
-    """1 - J as a Mandel matrix (m, m). An isotropic stiffness is d K J + 2 G (1 - J), K the d-dimensional bulk modulus."""
+    """1 - J as a Mandel matrix (m, m). An isotropic stiffness is d K J + 2 G (1 - J)."""
     return np.eye(len(PAIRS[d])) - spherical_projector(d)
 
 
