@@ -1,0 +1,218 @@
+r"""What a set of fluctuations says about the cell: energies, mean fluxes, local moments, local fields.
+
+For loads i, j with total drives e_i = E_i + B w_i (all gradient parts s, exactly integrated):
+  energy[i, j]  = <e_i : C : e_j>        (its quadratic form bounds the effective one from above, whatever the w)
+  flux[i]       = <C : e_i>,  drive[i] = <e_i>
+  moments[p][i,a,j,b] = <1_p e_i,a e_j,b>   from which every derivative by a property of phase p follows at once.
+Everything is summed in float64, slab by slab, so that solutions may stay on disk.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell.coefficients import PAIRS, pack
+from scalebridge.cell.modes import barrier, corner_modes, needed_modes, submode_weight, submodes
+from scalebridge.cell.operator import Discretization, gradient_parts
+from scalebridge.cell.problem import CellProblem, CellSolution
+
+# Above this many phases the moment matrices (36 x 36 each in 3-D elasticity) are not collected.
+MAX_MOMENT_PHASES = 32
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Moments:
+    """Means over the cell. Shapes: energy (L, L), flux (L, m), drive (L, m), moments (P, L, m, L, m) or None."""
+
+    energy: np.ndarray
+    flux: np.ndarray
+    drive: np.ndarray
+    moments: np.ndarray | None
+
+
+def _drives(disc: Discretization, w: jax.Array, macro: jax.Array | None) -> list[tuple[float, list[jax.Array | None]]]:
+    """All gradient parts with their weights; w (L, c, planes + 1, ...) -> parts (L, planes, ...)."""
+    wanted = needed_modes(disc.ndim, disc.element)
+    modes = barrier([corner_modes(w[:, i], disc.ndim, wanted) for i in range(disc.components)])
+    parts = []
+    for s in submodes(disc.ndim, disc.element):
+        drive = gradient_parts(disc, modes, s)  # type: ignore[arg-type]
+        if s == 0 and macro is not None:
+            shape = (-1, *(1,) * disc.ndim)
+            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]  # type: ignore[union-attr]
+        parts.append((submode_weight(s, disc.spacing), drive))
+    return parts
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _slab_sums(
+    disc: Discretization, coefficients: jax.Array, index: jax.Array | None, w: jax.Array, macro: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """Sums of e:C:e, C:e and e over one slab. coefficients (count, P) with index (planes, ...), or per voxel."""
+    loads, m = macro.shape[0], disc.form.size
+    c = [row[index] if index is not None else row for row in coefficients]
+    energy = jnp.zeros((loads, loads))
+    flux = mean = jnp.zeros((loads, m))
+    for weight, drive in _drives(disc, w.astype(jnp.float64), macro):
+        present = [a for a in range(m) if drive[a] is not None]
+        e = jnp.stack([drive[a] for a in present], axis=1).reshape(loads, len(present), -1)  # type: ignore[misc]
+        q = disc.form.flux(c, drive)
+        stacked = jnp.stack([q[a] for a in present], axis=1).reshape(loads, len(present), -1)  # type: ignore[misc]
+        energy = energy + weight * jnp.einsum("iax,jax->ij", e, stacked)
+        if len(present) == m:
+            flux, mean = flux + stacked.sum(-1), mean + e.sum(-1)
+    return energy, flux, mean
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _slab_moments(
+    disc: Discretization, phases: int, index: jax.Array, w: jax.Array, macro: jax.Array
+) -> tuple[list[jax.Array], jax.Array]:
+    """Per gradient part s the sums of 1_p e e^T, (P, k, k) over its k present rows, and the sums of 1_p e_0 (P, L, m)."""
+    loads, m = macro.shape[0], disc.form.size
+    flat_index = index.reshape(-1)
+    grams = []
+    means = jnp.zeros((phases, loads, m))
+    for weight, drive in _drives(disc, w.astype(jnp.float64), macro):
+        present = [a for a in range(m) if drive[a] is not None]
+        e = jnp.stack([drive[a] for a in present], axis=1)  # type: ignore[misc]
+        e = barrier(e.reshape(loads * len(present), -1))
+        # The last phase is what the others leave: one product less, and all of it for a homogeneous image.
+        whole = e @ e.T  # type: ignore[operator, attr-defined]
+        masks = [(flat_index == p).astype(jnp.float64) for p in range(phases - 1)]
+        parts = [(e * mask) @ e.T for mask in masks]  # type: ignore[operator, attr-defined]
+        grams.append(weight * jnp.stack([*parts, whole - sum(parts)]))
+        if len(present) == m:
+            first = [e @ mask for mask in masks]  # type: ignore[operator]
+            total = e.sum(-1)  # type: ignore[attr-defined]
+            means = jnp.stack([*first, total - sum(first)]).reshape(phases, loads, m)
+    return grams, means
+
+
+def _slabs(problem: CellProblem, disc: Discretization, loads: int) -> list[tuple[int, int]]:
+    modes = len(needed_modes(disc.ndim, disc.element)) * disc.components
+    plane = math.prod(disc.shape[1:]) * modes * loads * 8
+    planes = int(np.clip(6e7 // plane, 1, disc.shape[0]))
+    pieces = -(-disc.shape[0] // planes)
+    planes = -(-disc.shape[0] // pieces)
+    return [(a, min(a + planes, disc.shape[0])) for a in range(0, disc.shape[0], planes)]
+
+
+def slab_nodes(w: np.ndarray, first: int, last: int, disc: Discretization) -> np.ndarray:
+    """Node layers of voxel planes first .. last, periodic images included: (c, last - first + 1, n1 + 1, ...)."""
+    if not disc.periodic:
+        return w[:, first : last + 1]
+    cut = w[:, first : last + 1] if last < disc.shape[0] else np.concatenate([w[:, first:last], w[:, :1]], axis=1)
+    return np.pad(cut, [(0, 0), (0, 0), *[(0, 1)] * (disc.ndim - 1)], mode="wrap")
+
+
+def _present(disc: Discretization, s: int) -> list[int]:
+    """Components of the drive that part s of the gradient can have."""
+    if not disc.form.vector:
+        return [a for a in range(disc.ndim) if not s >> a & 1]
+    return [n for n, (i, j) in enumerate(PAIRS[disc.ndim]) if not (s >> i & 1 and s >> j & 1)]
+
+
+def moments_of(solution: CellSolution) -> Moments:
+    """Means over the cell of one solution, in the units of the problem's matrices."""
+    problem = solution.problem
+    disc = problem.discretization
+    loads = solution.loads
+    count, m, phases = len(loads), disc.form.size, len(problem.matrices)
+    macro = jnp.asarray(np.zeros_like(loads) if problem.boundary.prescribes_flux else loads)
+    collect = problem.packed is None and phases <= MAX_MOMENT_PHASES
+    voxels = math.prod(disc.shape)
+    table = pack(disc.form, problem.matrices)
+    moments = np.zeros((phases, count, m, count, m))
+    means = np.zeros((phases, count, m))
+    energy, flux, mean = np.zeros((count, count)), np.zeros((count, m)), np.zeros((count, m))
+    with jax.enable_x64(True):
+        for first, last in _slabs(problem, disc, count):
+            w = jnp.asarray(np.stack([slab_nodes(f, first, last, disc) for f in solution.fluctuations]))
+            if collect:
+                index = jnp.asarray(problem.index[first:last].astype(np.int32))
+                grams, part = _slab_moments(disc, phases, index, w, macro)
+                means += np.asarray(part)
+                for s, gram in zip(submodes(disc.ndim, disc.element), grams, strict=True):
+                    rows = _present(disc, s)
+                    shape = (phases, count, len(rows), count, len(rows))
+                    block = np.asarray(gram).reshape(shape)
+                    for k, a in enumerate(rows):
+                        moments[:, :, a][..., rows] += block[:, :, k]
+                continue
+            if problem.packed is None:
+                labels, c = jnp.asarray(problem.index[first:last].astype(np.int32)), jnp.asarray(table)
+            else:
+                labels, c = None, jnp.asarray(problem.packed[:, first:last], jnp.float64)
+            sums = _slab_sums(disc, c, labels, w, macro)
+            energy, flux, mean = (a + np.asarray(b) for a, b in zip((energy, flux, mean), sums, strict=True))
+    if not collect:
+        return Moments(_symmetric(energy) / voxels, flux / voxels, mean / voxels, None)
+    moments, means = moments / voxels, means / voxels
+    energy = np.einsum("pab,piajb->ij", problem.matrices, moments)
+    flux = np.einsum("pab,pib->ia", problem.matrices, means)
+    return Moments(_symmetric(energy), flux, means.sum(axis=0), moments)
+
+
+def _symmetric(a: np.ndarray) -> np.ndarray:
+    return (a + a.T) / 2
+
+
+def mean_drive(disc: Discretization, w: jax.Array, macro: jax.Array | None) -> jax.Array:
+    """The voxel mean of the gradient or strain: (L, m, planes, ...)."""
+    drive = next(d for weight, d in _drives(disc, w, macro) if weight == 1.0)
+    return jnp.stack(drive, axis=1)  # type: ignore[arg-type]
+
+
+def local_fields(solution: CellSolution, weights: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Local fields under the load sum_l weights[l] * loads[l]: the way back down.
+
+    Shapes: displacement fluctuation (c, *nodes), drive (m, *shape), flux (m, *shape), energy density (*shape).
+    Drives and fluxes are voxel means; the energy density is exactly integrated over each voxel (and halved).
+    """
+    problem = solution.problem
+    disc = problem.discretization
+    combined = np.tensordot(np.asarray(weights, float), np.stack(list(solution.fluctuations)).astype(float), axes=1)
+    macro = np.zeros((1, disc.form.size))
+    if not problem.boundary.prescribes_flux:
+        macro = (np.asarray(weights, float) @ solution.loads)[None]
+    m = disc.form.size
+    drive, flux = np.empty((m, *disc.shape)), np.empty((m, *disc.shape))
+    energy = np.empty(disc.shape)
+    table = pack(disc.form, problem.matrices)
+    with jax.enable_x64(True):
+        for first, last in _slabs(problem, disc, 1):
+            w = jnp.asarray(slab_nodes(combined, first, last, disc)[None])
+            if problem.packed is None:
+                c = jnp.asarray(table)[:, jnp.asarray(problem.index[first:last].astype(np.int32))]
+            else:
+                c = jnp.asarray(problem.packed[:, first:last], jnp.float64)
+            parts = _slab_fields(disc, c, w, jnp.asarray(macro))
+            drive[:, first:last], flux[:, first:last], energy[first:last] = (np.asarray(v) for v in parts)
+    return combined, drive, flux, energy
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _slab_fields(
+    disc: Discretization, c: jax.Array, w: jax.Array, macro: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+    coefficients = list(c)
+    energy = jnp.zeros(c.shape[1:])
+    first_drive: list[Any] = []
+    first_flux: list[Any] = []
+    for weight, drive in _drives(disc, w, macro):
+        q = disc.form.flux(coefficients, drive)
+        energy = energy + 0.5 * weight * sum(
+            (a * b)[0] for a, b in zip(drive, q, strict=True) if a is not None and b is not None
+        )
+        if not first_drive:
+            first_drive, first_flux = [e[0] for e in drive], [v[0] for v in q]  # type: ignore[index]
+    return jnp.stack(first_drive), jnp.stack(first_flux), energy

@@ -1,0 +1,185 @@
+r"""The operator of a cell problem: nodal fluctuation -> nodal forces, without assembling anything.
+
+forces(w, E) = B^T C (E + B w), B = gradients of multilinear elements in modes (modes.py), C per voxel. The grid is
+swept in slabs of planes along x so that the 21 mode fields of elasticity live in the cache, not in memory: peak
+memory stays at the vectors plus one slab.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from scalebridge.cell.coefficients import PAIRS, CoefficientForm
+from scalebridge.cell.modes import (
+    Element,
+    barrier,
+    corner_modes,
+    mode_scale,
+    needed_modes,
+    pad_nodes,
+    scatter_modes,
+    submode_weight,
+    submodes,
+)
+
+Coefficients = tuple[jax.Array | None, jax.Array | None, jax.Array | None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Discretization:
+    """Everything static about a cell: compiled code is shared by all cells that agree on it.
+
+    shape: voxels; spacing: voxel edges divided by their geometric mean, so that displacements are of order one voxel.
+    Nodes: shape for periodic cells (the last layer is the first), shape + 1 otherwise.
+    """
+
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...]
+    form: CoefficientForm
+    element: Element
+    periodic: bool
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def components(self) -> int:
+        return self.ndim if self.form.vector else 1
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        return self.shape if self.periodic else tuple(n + 1 for n in self.shape)
+
+    @property
+    def voxel_volume(self) -> float:
+        return math.prod(self.spacing)
+
+
+def gradient_parts(disc: Discretization, modes: list[dict[int, jax.Array]], s: int) -> list[jax.Array | None]:
+    """Part s of the gradient (conduction) or Mandel strain (elasticity) from the modes of each component."""
+    sqrt2 = math.sqrt(2.0)
+
+    def g(i: int, a: int) -> jax.Array | None:
+        m = s | 1 << a
+        return None if s >> a & 1 else modes[i][m] * mode_scale(m, disc.spacing)
+
+    if not disc.form.vector:
+        return [g(0, a) for a in range(disc.ndim)]
+    parts: list[jax.Array | None] = []
+    for i, j in PAIRS[disc.ndim]:
+        if i == j:
+            parts.append(g(i, i))
+            continue
+        terms = [t for t in (g(i, j), g(j, i)) if t is not None]
+        parts.append(sum(terms[1:], terms[0]) / sqrt2 if terms else None)
+    return parts
+
+
+def _add_flux(disc: Discretization, forces: list[dict[int, Any]], s: int, flux: list[jax.Array | None]) -> None:
+    """Distribute part s of the flux (stress) on the modes of each component: the transpose of `gradient_parts`."""
+    weight = submode_weight(s, disc.spacing) * disc.voxel_volume
+
+    def add(i: int, a: int, value: jax.Array, factor: float) -> None:
+        m = s | 1 << a
+        if not s >> a & 1:
+            term = value * (factor * weight * mode_scale(m, disc.spacing))
+            forces[i][m] = term if m not in forces[i] else forces[i][m] + term
+
+    if not disc.form.vector:
+        for a, q in enumerate(flux):
+            if q is not None:
+                add(0, a, q, 1.0)
+        return
+    for (i, j), t in zip(PAIRS[disc.ndim], flux, strict=True):
+        if t is None:
+            continue
+        if i == j:
+            add(i, i, t, 1.0)
+        else:
+            add(i, j, t, 1 / math.sqrt(2.0))
+            add(j, i, t, 1 / math.sqrt(2.0))
+
+
+def slab_coefficients(coefficients: Coefficients, start: Any, planes: int, dtype: Any) -> list[jax.Array]:
+    """Coefficients of voxel planes start .. start + planes of the padded grid."""
+    values, table, index = coefficients
+    if values is not None:
+        cut = jax.lax.dynamic_slice_in_dim(values, start, planes, axis=1).astype(dtype)
+        return list(cut)
+    assert table is not None and index is not None
+    labels = jax.lax.dynamic_slice_in_dim(index, start, planes, axis=0).astype(jnp.int32)
+    return [row.astype(dtype)[labels] for row in table]
+
+
+def _slab_forces(disc: Discretization, u: jax.Array, coefficients: list[jax.Array], macro: jax.Array | None) -> jax.Array:
+    """Forces on the inner nodes of one slab. u (B, c, planes + 2, ...), coefficients on planes + 1 voxel layers."""
+    ndim = disc.ndim
+    wanted = needed_modes(ndim, disc.element)
+    modes = [corner_modes(u[:, i], ndim, wanted) for i in range(disc.components)]
+    modes = barrier(modes)  # type: ignore[assignment]
+    forces: list[dict[int, Any]] = [{} for _ in range(disc.components)]
+    for s in submodes(ndim, disc.element):
+        drive = gradient_parts(disc, modes, s)
+        if s == 0 and macro is not None:
+            shape = (-1, *(1,) * ndim)
+            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]  # type: ignore[union-attr]
+        _add_flux(disc, forces, s, disc.form.flux(coefficients, drive))
+    forces = barrier(forces)  # type: ignore[assignment]
+    return jnp.stack([scatter_modes(f, ndim) for f in forces], axis=1)
+
+
+def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) -> int:
+    """How many planes fit in `budget` bytes of mode fields."""
+    modes = len(needed_modes(disc.ndim, disc.element)) * disc.components
+    plane = math.prod(disc.nodes[1:]) * modes * batch * itemsize
+    return int(max(1, min(disc.nodes[0], budget // plane)))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 4))
+def nodal_forces(
+    disc: Discretization, coefficients: Coefficients, w: jax.Array, macro: jax.Array | None, budget: float
+) -> jax.Array:
+    """B^T C (E + B w), integrated over voxels of volume `disc.voxel_volume`.
+
+    Shapes: w (B, c, *nodes), macro (B, m) or None -> (B, c, *nodes), dtype of w.
+    """
+    ndim, count = disc.ndim, disc.nodes[0]
+    planes = slab_planes(disc, w.shape[0], w.dtype.itemsize, budget)
+    tall = pad_nodes_first(w, ndim, disc.periodic)
+
+    def slab(start: Any) -> jax.Array:
+        u = jax.lax.dynamic_slice_in_dim(tall, start, planes + 2, axis=2)
+        u = pad_nodes(u, ndim, disc.periodic, first_axis=1)
+        if ndim > 1:
+            u = barrier(u)  # type: ignore[assignment]
+        return _slab_forces(disc, u, slab_coefficients(coefficients, start, planes + 1, w.dtype), macro)
+
+    if planes >= count:
+        return slab(0)
+    slabs = -(-count // planes)
+
+    def step(n: Any, out: jax.Array) -> jax.Array:
+        # The last slab starts early rather than being short: its overlap writes the same numbers again.
+        start = jnp.minimum(n * planes, count - planes)
+        return jax.lax.dynamic_update_slice_in_dim(out, slab(start), start, axis=2)
+
+    return jax.lax.fori_loop(0, slabs, step, jnp.zeros_like(w))
+
+
+def pad_nodes_first(w: jax.Array, ndim: int, periodic: bool) -> jax.Array:
+    """One more plane of nodes at both ends of x only."""
+    axis = w.ndim - ndim
+    n = w.shape[axis]
+    if periodic:
+        first, last = jax.lax.slice_in_dim(w, 0, 1, axis=axis), jax.lax.slice_in_dim(w, n - 1, n, axis=axis)
+        return jnp.concatenate([last, w, first], axis=axis)
+    widths = [(0, 0)] * w.ndim
+    widths[axis] = (1, 1)
+    return jnp.pad(w, widths)

@@ -1,0 +1,403 @@
+r"""One verb: solve a cell for all its unit loads.
+
+float32 conjugate gradients do the work; when more than about six digits are asked for, the residual is evaluated in
+float64 and corrected in float32 until it is small (iterative refinement), so that the answer is a float64 one.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell.boundary import Edge
+from scalebridge.cell.coefficients import PAIRS, coefficient_field, coefficient_field_from_voxels
+from scalebridge.cell.operator import Coefficients, Discretization, nodal_forces
+from scalebridge.cell.preconditioner import BoxModes, apply_box, apply_green, box_modes, reference_of
+from scalebridge.cell.problem import CellProblem, CellSolution, PreconditionedConjugateGradients
+from scalebridge.core.progress import AbstractProgress, SilentProgress
+from scalebridge.core.status import Status
+from scalebridge.numerics.conjugate_gradients import HISTORY, CGState, advance, energy_error, fresh_state
+
+# From this relative residual on, float32 alone is not trusted and the float64 residual decides.
+SINGLE_PRECISION_FLOOR = 2e-6
+# What one float32 sweep of the refinement is asked to gain at most.
+REFINEMENT_GAIN = 1e-5
+
+
+def slab_budget() -> float:
+    """Bytes of mode fields per slab: the second-level cache of two cores, or a good part of a GPU's memory."""
+    return 4e6 if jax.default_backend() == "cpu" else 4e9
+
+
+def _precondition(disc: Discretization, reference: jax.Array, modes: BoxModes | None, r: jax.Array) -> jax.Array:
+    if modes is None:
+        return apply_green(disc, reference, r)
+    return apply_box(disc, reference, modes, r)
+
+
+def _iterate(
+    disc: Discretization,
+    budget: float,
+    reference: jax.Array,
+    coefficients: Coefficients,
+    modes: BoxModes | None,
+    macro: jax.Array,
+    targets: tuple[jax.Array, jax.Array, jax.Array],
+    last: jax.Array,
+    state: CGState,
+) -> CGState:
+    def apply(p: jax.Array, starting: jax.Array) -> jax.Array:
+        return nodal_forces(disc, coefficients, p, macro * starting, budget)
+
+    precondition = functools.partial(_precondition, disc, reference, modes)
+    return advance(state, apply, precondition, *targets, last)
+
+
+_compiled: dict[Any, Any] = {}
+
+
+class _Compiler:
+    """Compiles ahead of time, once per shape, and remembers how long that took."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self, function: Any, static: tuple[Any, ...], donate: tuple[int, ...], *arguments: Any) -> Any:
+        shapes = jax.tree.map(lambda a: (a.shape, str(a.dtype)), arguments)
+        key = (function, static, jax.default_backend(), str(shapes))
+        if key not in _compiled:
+            begin = time.perf_counter()
+            count = len(static)
+            jitted = jax.jit(
+                function, static_argnums=tuple(range(count)), donate_argnums=tuple(count + d for d in donate)
+            )
+            _compiled[key] = jitted.lower(*static, *arguments).compile()
+            self.seconds += time.perf_counter() - begin
+        return _compiled[key](*arguments)
+
+
+def uniform_flux_forces(disc: Discretization, fluxes: np.ndarray) -> np.ndarray:
+    """Nodal forces of a uniform flux (stress) on the whole boundary: integral of S : grad N.
+
+    Shapes: fluxes (B, m) -> (B, c, *nodes). Nonzero on boundary nodes only.
+    """
+    ndim = disc.ndim
+    ends, sums = [], []
+    for a, n in enumerate(disc.shape):
+        end = np.zeros(n + 1)
+        end[0], end[-1] = -1.0, 1.0
+        total = np.ones(n + 1)
+        total[0] = total[-1] = 0.5
+        ends.append(end / disc.spacing[a])
+        sums.append(total)
+
+    def gradient(a: int) -> np.ndarray:
+        out = np.ones(())
+        for b in range(ndim):
+            out = np.multiply.outer(out, ends[b] if b == a else sums[b])
+        return out * disc.voxel_volume
+
+    forces = np.zeros((len(fluxes), disc.components, *disc.nodes))
+    if not disc.form.vector:
+        for a in range(ndim):
+            forces[:, 0] += fluxes[:, a].reshape(-1, *(1,) * ndim) * gradient(a)
+        return forces
+    for n, (i, j) in enumerate(PAIRS[ndim]):
+        value = fluxes[:, n].reshape(-1, *(1,) * ndim) / (1.0 if i == j else np.sqrt(2.0))
+        forces[:, i] += value * gradient(j)
+        if i != j:
+            forces[:, j] += value * gradient(i)
+    return forces
+
+
+def mean_energy(problem: CellProblem, loads: np.ndarray) -> np.ndarray:
+    """E : <C> : E per load: the energy of w = 0 (the Voigt estimate)."""
+    if problem.packed is not None:
+        mean = unpack_mean(problem)
+    else:
+        counts = np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices))
+        mean = np.einsum("p,pij->ij", counts / problem.index.size, problem.matrices)
+    return np.einsum("li,ij,lj->l", loads, mean, loads)
+
+
+def unpack_mean(problem: CellProblem) -> np.ndarray:
+    """The volume mean of coefficients given per voxel, as a full matrix."""
+    assert problem.packed is not None
+    m = problem.form.size
+    mean = np.zeros((m, m))
+    mean[np.triu_indices(m)] = problem.packed.reshape(len(problem.packed), -1).mean(axis=1, dtype=np.float64)
+    return mean + np.triu(mean, 1).T
+
+
+def edge_mask(problem: CellProblem, disc: Discretization) -> np.ndarray | None:
+    """1 where a node component may move, 0 where it is held; None when nothing is held."""
+    edges = [problem.boundary.edges(disc.ndim, i if disc.form.vector else None) for i in range(disc.components)]
+    if not any(Edge.FIXED in e for e in edges):
+        return None
+    mask = np.ones((disc.components, *disc.nodes), np.float64)
+    for i, component in enumerate(edges):
+        for a, edge in enumerate(component):
+            if edge is Edge.FIXED:
+                for end in (0, -1):
+                    where: list[Any] = [i, *[slice(None)] * disc.ndim]
+                    where[1 + a] = end
+                    mask[tuple(where)] = 0
+    return mask
+
+
+class _Session:
+    """The device-side data of one problem, shared by its load cases."""
+
+    def __init__(self, problem: CellProblem, method: PreconditionedConjugateGradients) -> None:
+        self.problem, self.method = problem, method
+        self.disc = problem.discretization
+        self.compiler = _Compiler()
+        self.scale = _scale_of(problem)
+        fractions = np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
+        reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
+        self.reference = jnp.asarray(reference, jnp.float32)
+        self.coefficients = self._coefficients(np.float32)
+        self.modes = None if self.disc.periodic else box_modes(self.disc, problem.boundary, jnp.float32)
+
+    def _coefficients(self, dtype: type) -> Coefficients:
+        problem = self.problem
+        if problem.packed is not None:
+            field = coefficient_field_from_voxels(
+                self.disc.form, problem.packed / self.scale, self.disc.periodic, dtype
+            )
+        else:
+            field = coefficient_field(
+                self.disc.form, problem.index, problem.matrices / self.scale, self.disc.periodic, dtype
+            )
+        return field.arrays()
+
+    @functools.cached_property
+    def coefficients64(self) -> Coefficients:
+        return self._coefficients(np.float64)
+
+    def run(self, state: CGState, macro: np.ndarray, targets: tuple[Any, Any, Any], last: int) -> CGState:
+        static = (self.disc, slab_budget())
+        arguments = (self.reference, self.coefficients, self.modes, jnp.asarray(macro, jnp.float32), targets, jnp.int32(last), state)
+        return self.compiler(_iterate, static, (6,), *arguments)
+
+
+def _scale_of(problem: CellProblem) -> float:
+    """Coefficients are divided by their largest entry: float32 must not see SI gigapascals squared."""
+    source = problem.packed if problem.packed is not None else problem.matrices
+    scale = float(np.abs(source).max(initial=0.0))
+    return scale if scale > 0 else 1.0
+
+
+def solve_cell(
+    problem: CellProblem,
+    method: PreconditionedConjugateGradients,
+    initial: Sequence[np.ndarray | None] | None = None,
+    progress: AbstractProgress | None = None,
+    loads: np.ndarray | None = None,
+) -> CellSolution:
+    """The fluctuations of all unit loads.
+
+    Shapes: initial, where given, one array (c, *nodes) or None per load; loads (L, m), the unit loads by default.
+    Fails when: never raises for slow convergence; `status` says MAX_STEPS and `residual` how far it came.
+    """
+    begin = time.perf_counter()
+    progress = progress or SilentProgress()
+    loads = problem.loads() if loads is None else np.asarray(loads, float)
+    fluctuations: list[np.ndarray] = []
+    iterations: list[int] = []
+    residuals: list[float] = []
+    errors: list[float] = []
+    history: list[tuple[float, ...]] = []
+    with jax.enable_x64(True):
+        session = _Session(problem, method)
+        disc = session.disc
+        per_load = 60.0 * disc.components * float(np.prod(disc.nodes))
+        batch = int(max(1, min(len(loads), method.memory // per_load)))
+        batch = -(-len(loads) // -(-len(loads) // batch))
+        for first in range(0, len(loads), batch):
+            chosen = loads[first : first + batch]
+            guess = None if initial is None else list(initial[first : first + batch])
+            part = _solve_batch(session, chosen, guess, batch, progress, first, len(loads))
+            fluctuations += part[0]
+            iterations += part[1]
+            residuals += part[2]
+            errors += part[3]
+            history += part[4]
+        compile_seconds = session.compiler.seconds
+    target = method.residual or 0.0
+    ok = all(
+        r <= 1.5 * target or (method.energy is not None and e <= method.energy)
+        for r, e in zip(residuals, errors, strict=True)
+    )
+    if ok:
+        status = Status.CONVERGED
+    else:
+        status = Status.MAX_STEPS if max(iterations) >= method.max_steps else Status.BREAKDOWN
+    return CellSolution(
+        problem, loads, fluctuations, tuple(iterations), max(residuals, default=0.0), np.asarray(errors),
+        tuple(history), status, time.perf_counter() - begin, compile_seconds,
+    )  # fmt: skip
+
+
+def _solve_batch(
+    session: _Session,
+    loads: np.ndarray,
+    guess: list[np.ndarray | None] | None,
+    batch: int,
+    progress: AbstractProgress,
+    first: int,
+    total: int,
+) -> tuple[list[np.ndarray], list[int], list[float], list[float], list[tuple[float, ...]]]:
+    problem, method, disc = session.problem, session.method, session.disc
+    count = len(loads)
+    if count < batch:  # Keep one compiled shape: the padding loads are zero and stop at once.
+        loads = np.concatenate([loads, np.zeros((batch - count, loads.shape[1]))])
+    shape = (batch, disc.components, *disc.nodes)
+    volume = disc.voxel_volume * float(np.prod(disc.shape))
+    infinite = jnp.full(batch, jnp.inf)
+    static = problem.boundary.prescribes_flux
+    exact_right = uniform_flux_forces(disc, loads) if static else None
+    if exact_right is not None:
+        macro = np.zeros_like(loads)
+        right = jnp.asarray(exact_right, jnp.float32)
+        energy0 = np.zeros(batch)
+    else:
+        macro = loads
+        right = jnp.zeros(shape, jnp.float32)
+        energy0 = mean_energy(problem, loads) / session.scale * volume
+
+    # Pass 1: the residual of w = 0 gives the scale that makes residuals relative, whatever the initial guess.
+    neutral = (jnp.full(batch, -1.0), jnp.float64(-1.0), jnp.ones(batch))
+    state = fresh_state(jnp.zeros(shape, jnp.float32), right, jnp.zeros(shape, jnp.float32), jnp.asarray(energy0))
+    state = session.run(state, macro, neutral, 0)
+    scale = np.asarray(state.rz)
+    floor = np.finfo(np.float32).eps ** 2 * 16 * np.abs(energy0 if not static else scale)
+    trivial = scale <= floor
+    scale = np.where(trivial, 1.0, scale)
+    if guess is not None and any(g is not None for g in guess):
+        start = np.zeros(shape, np.float32)
+        for n, g in enumerate(guess):
+            if g is not None:
+                start[n] = g
+        w0 = jnp.asarray(start)
+        axes = tuple(range(1, w0.ndim))
+        b_dot = jnp.sum(state.r * w0, axis=axes, dtype=jnp.float64)
+        state = fresh_state(jnp.zeros(shape, jnp.float32), right, w0, jnp.asarray(energy0))
+        state = session.run(state, macro, neutral, 0)
+        r_dot = jnp.sum(state.r * state.w, axis=axes, dtype=jnp.float64)
+        state = state._replace(energy=jnp.asarray(energy0) - b_dot - r_dot)
+    state = state._replace(active=jnp.asarray(~trivial) & (state.rz > 0))
+
+    rtol = method.residual if method.residual is not None else 0.0
+    etol = method.energy if method.energy is not None else 0.0
+    exact = 0.0 < rtol < SINGLE_PRECISION_FLOOR
+    inner = max(0.9 * rtol, SINGLE_PRECISION_FLOOR / 2.5) if exact else rtol
+    targets = (jnp.asarray(scale * inner**2), jnp.float64(etol), jnp.asarray(scale))
+    state = _run_chunks(session, state, macro, targets, method.max_steps, progress, first, total, scale, inner, etol)
+    steps = np.asarray(state.steps)
+    history = _history(state, batch)
+    residual = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
+    error = np.asarray(energy_error(state.drops) / jnp.abs(jnp.where(state.energy == 0, 1, state.energy)))
+    error = np.where(np.isfinite(error), error, residual**2)
+    w: Any = state.w
+    if exact:
+        w, steps, residual, history = _refine(
+            session, state, exact_right, macro, scale, rtol, steps, history, progress, first, total
+        )
+        error = np.minimum(error, residual**2)
+    residual = np.where(trivial, 0.0, residual)
+    error = np.where(trivial, 0.0, error)
+    out = np.asarray(w)
+    return (
+        [out[n] for n in range(count)], [int(v) for v in steps[:count]], [float(v) for v in residual[:count]],
+        [float(v) for v in error[:count]], history[:count],
+    )  # fmt: skip
+
+
+def _run_chunks(
+    session: _Session, state: CGState, macro: np.ndarray, targets: tuple[Any, Any, Any], max_steps: int,
+    progress: AbstractProgress, first: int, total: int, scale: np.ndarray, rtol: float, etol: float,
+) -> CGState:  # fmt: skip
+    """Run in pieces of about a second, so that progress is seen and Ctrl-C is heard."""
+    chunk, done = 1, 0
+    while bool(jnp.any(state.active)) and done < max_steps:
+        begin = time.perf_counter()
+        last = min(done + chunk, max_steps)
+        state = session.run(state, macro, targets, last)
+        done = int(state.iteration)
+        spent = time.perf_counter() - begin
+        if done < last:
+            break
+        residual = float(np.sqrt(np.max(np.asarray(state.rz) / scale)))
+        goal = f" of {rtol:.0e}" if rtol > 0 else ""
+        progress.update("solve", first, total, f"iteration {done}, residual {residual:.1e}{goal}")
+        chunk = int(np.clip(chunk * 1.0 / max(spent, 1e-3), 1, 4 * chunk + 1))
+    return state
+
+
+def _refine(
+    session: _Session, state: CGState, exact_right: np.ndarray | None, macro: np.ndarray, scale: np.ndarray, rtol: float,
+    steps: np.ndarray, history: list[tuple[float, ...]], progress: AbstractProgress, first: int, total: int,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[float, ...]]]:  # fmt: skip
+    """Iterative refinement: float64 residual, float32 correction, until the float64 residual meets `rtol`."""
+    disc = session.disc
+    shape = state.w.shape
+    batch = shape[0]
+    w = state.w.astype(jnp.float64)
+    macro64 = jnp.asarray(macro, jnp.float64)
+    mask = edge_mask(session.problem, disc)
+    residual = np.ones(batch)
+    previous = np.full(batch, np.inf)
+    while True:
+        force = session.compiler(
+            nodal_forces_static, (disc, slab_budget() * 2), (), session.coefficients64, w, macro64
+        )
+        r = -force if exact_right is None else exact_right - force
+        if mask is not None:
+            r = r * mask
+        size = jnp.sqrt(jnp.max(jnp.abs(r), axis=tuple(range(1, r.ndim)), keepdims=True)) ** 2
+        size = jnp.where(size > 0, size, 1.0)
+        state = fresh_state(
+            jnp.zeros(shape, jnp.float32), (r / size).astype(jnp.float32), jnp.zeros(shape, jnp.float32),
+            jnp.zeros(batch),
+        )  # fmt: skip
+        neutral = (jnp.full(batch, -1.0), jnp.float64(-1.0), jnp.ones(batch))
+        zero = np.zeros_like(macro)
+        state = session.run(state, zero, neutral, 0)
+        rz = np.asarray(state.rz) * np.asarray(size).reshape(-1) ** 2
+        residual = np.sqrt(np.maximum(rz, 0) / scale)
+        open_loads = (residual > rtol) & (residual < 0.5 * previous)
+        if not open_loads.any() or steps.max(initial=0) >= session.method.max_steps:
+            return np.asarray(w), steps, residual, history
+        previous = residual
+        gain = np.maximum(rtol / np.maximum(residual, 1e-300) * 0.5, REFINEMENT_GAIN)
+        own = np.asarray(state.rz)
+        targets = (jnp.asarray(own * gain**2), jnp.float64(0.0), jnp.asarray(np.where(own > 0, own, 1.0)))
+        state = state._replace(active=jnp.asarray(open_loads))
+        left = session.method.max_steps - int(steps.max(initial=0))
+        state = _run_chunks(session, state, zero, targets, left, progress, first, total, own, float(gain.min()), 0.0)
+        w = w + state.w.astype(jnp.float64) * size
+        steps = steps + np.asarray(state.steps)
+        more = _history(state, batch)
+        history = [
+            h + tuple(float(v * s) for v in extra)
+            for h, extra, s in zip(history, more, residual, strict=True)
+        ]
+
+
+def nodal_forces_static(
+    disc: Discretization, budget: float, coefficients: Coefficients, w: jax.Array, macro: jax.Array
+) -> jax.Array:
+    """`nodal_forces` with its static arguments first, as the compiler expects them."""
+    return nodal_forces(disc, coefficients, w, macro, budget)
+
+
+def _history(state: CGState, batch: int) -> list[tuple[float, ...]]:
+    rows = np.asarray(state.history)[: min(int(state.iteration), HISTORY)]
+    return [tuple(float(v) for v in rows[:, n] if np.isfinite(v)) for n in range(batch)]
