@@ -1,0 +1,149 @@
+"""An image in words: what was read, how large it is, which phases it has and how they hang together."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scalebridge.core.files import replacing
+from scalebridge.core.memory import format_bytes
+from scalebridge.core.units import format_quantity
+from scalebridge.grid import GreyImage, PhaseImage
+from scalebridge.microstructure.connectivity import label_components
+from scalebridge.microstructure.measure import specific_surface
+
+_MAX_DESCRIBED = 64
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseDescription:
+    """One phase; per axis: a face-connected path from face to face, and the share of voxels on such paths.
+
+    specific_surface: 1/m when the spacing is known, else per voxel length.
+    """
+
+    label: int
+    count: int
+    fraction: float
+    components: int
+    percolates: tuple[bool, ...]
+    through_connected: tuple[float, ...]
+    specific_surface: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """What `describe` found out; print it, or take `as_dict()`."""
+
+    history: tuple[str, ...]
+    shape: tuple[int, ...]
+    spacing: tuple[float, ...] | None
+    dtype: str
+    nbytes: int
+    label_count: int
+    phases: tuple[PhaseDescription, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain numbers and text, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    def __str__(self) -> str:
+        axes = "xyz"[: len(self.shape)]
+        lines = [f"Image [{', '.join(axes)}] of {' x '.join(map(str, self.shape))} voxels"]
+        lines += [f"  {step}" for step in self.history]
+        if self.spacing is None:
+            lines.append("  voxel spacing: unknown (results with a length in them need it)")
+        else:
+            size = " x ".join(
+                format_quantity(n * h, "m") for n, h in zip(self.shape, self.spacing, strict=True)
+            )
+            spacing = " x ".join(format_quantity(h, "m") for h in self.spacing)
+            lines.append(f"  voxel spacing: {spacing}, the whole {size}")
+        lines.append(f"  in memory: {format_bytes(self.nbytes)} ({self.dtype})")
+        lines.append(f"  {self.label_count} phase{'s' if self.label_count > 1 else ''}:")
+        lines += [f"    {_phase_words(phase, axes, self.spacing is not None)}" for phase in self.phases]
+        if len(self.phases) < self.label_count:
+            lines.append(f"    ... and {self.label_count - len(self.phases)} more")
+        return "\n".join(lines)
+
+
+def _phase_words(phase: PhaseDescription, axes: str, in_metres: bool) -> str:
+    paths = [
+        f"{axis} ({100 * share:.4g} % of it)"
+        for axis, through, share in zip(axes, phase.percolates, phase.through_connected, strict=True)
+        if through
+    ]
+    spans = f"percolates along {', '.join(paths)}" if paths else "percolates along no axis"
+    pieces = f"{phase.components} connected piece{'s' if phase.components != 1 else ''}"
+    surface = format_quantity(phase.specific_surface, "1/m" if in_metres else "per voxel edge")
+    return (
+        f"label {phase.label}: {phase.count} voxels, fraction {phase.fraction:.6f}; {pieces}; {spans}; "
+        f"specific surface {surface}"
+    )
+
+
+def describe(image: PhaseImage) -> Description:
+    """Sizes, labels, connectivity (voxels sharing a face) and percolation per axis of an image.
+
+    Of more than 64 phases the most frequent are examined, the others are counted only.
+    """
+    counts = image.counts
+    chosen = sorted(sorted(counts, key=lambda label: -counts[label])[:_MAX_DESCRIBED])
+    surfaces = specific_surface(image)
+    phases = []
+    for label in chosen:
+        components = label_components(image.labels == label)
+        share = tuple(
+            float(components.sizes[components.spans[:, k]].sum() / counts[label])
+            for k in range(image.grid.ndim)
+        )
+        phases.append(
+            PhaseDescription(
+                label=label,
+                count=counts[label],
+                fraction=image.fractions[label],
+                components=components.count,
+                percolates=tuple(s > 0 for s in share),
+                through_connected=share,
+                specific_surface=surfaces[label],
+            )
+        )
+    return Description(
+        history=image.history,
+        shape=image.grid.shape,
+        spacing=image.grid.spacing,
+        dtype=image.labels.dtype.name,
+        nbytes=image.labels.nbytes,
+        label_count=len(counts),
+        phases=tuple(phases),
+    )
+
+
+def middle_slices(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
+    """(horizontal axis, vertical axis, slice [horizontal, vertical]) through the middle; one for a 2-D
+    image.
+    """
+    if values.ndim == 2:
+        return [("x", "y", values)]
+    nx, ny, nz = values.shape
+    return [
+        ("x", "y", values[:, :, nz // 2]),
+        ("x", "z", values[:, ny // 2, :]),
+        ("y", "z", values[nx // 2, :, :]),
+    ]
+
+
+def slices_picture(image: PhaseImage | GreyImage, path: str | Path) -> None:
+    """Draws the three orthogonal middle slices with their axes (and the labels' legend) into a PNG, PDF or
+    SVG.
+
+    Fails when: matplotlib is missing or the file cannot be written (OutputError).
+    """
+    from scalebridge.microstructure.picture import slices_figure
+
+    figure = slices_figure(image)
+    with replacing(path) as stream:
+        figure.savefig(stream, format=Path(path).suffix.lstrip(".") or "png", dpi=150)

@@ -1,0 +1,81 @@
+"""Three orthogonal slices as a figure; matplotlib is imported only when one is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalebridge.core.errors import OutputError
+from scalebridge.core.units import format_quantity
+from scalebridge.grid import GreyImage, PhaseImage
+from scalebridge.microstructure.description import middle_slices
+
+# Dark to light and apart in lightness too, so that a printout in grey can still be read.
+_COLOURS = ("#20324a", "#e0b040", "#3f8f7f", "#c4543c", "#8f7bb8", "#a9c4dc", "#6b5b3e", "#e9e4d8")
+_MAX_LEGEND = 8
+
+
+def slices_figure(image: PhaseImage | GreyImage) -> Any:
+    """A matplotlib Figure (no window, no global state): middle slices, labelled axes, scale and legend."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise OutputError("Drawing pictures needs the package matplotlib: pip install matplotlib.") from error
+    is_labels = isinstance(image, PhaseImage)
+    values = image.index if isinstance(image, PhaseImage) else image.values
+    slices = middle_slices(values)
+    sizes = dict(zip("xyz", image.grid.lengths, strict=False))
+    scale, unit = _scale(image)
+    middles = {axis: n // 2 for axis, n in zip("xyz", image.grid.shape, strict=False)}
+    figure = Figure(figsize=(4.2 * len(slices) + 0.4, 4.6), layout="constrained")
+    panels = np.atleast_1d(figure.subplots(1, len(slices)))
+    few = isinstance(image, PhaseImage) and len(image.present) <= _MAX_LEGEND
+    options: dict[str, Any] = {"cmap": "gray"} if not is_labels else {"cmap": "turbo"}
+    for panel, (across, up, plane) in zip(panels, slices, strict=True):
+        extent = (0.0, sizes[across] * scale, 0.0, sizes[up] * scale)
+        picture = _coloured(plane) if few else plane.T
+        drawn = panel.imshow(
+            picture, origin="lower", extent=extent, interpolation="nearest", **({} if few else options)
+        )
+        panel.set_xlabel(f"{across} ({unit})")
+        panel.set_ylabel(f"{up} ({unit})")
+        fixed = next((axis for axis in middles if axis not in (across, up)), None)
+        panel.set_title(
+            "" if fixed is None else f"{across}{up} slice at {fixed} = voxel {middles[fixed]}", fontsize=10
+        )
+    if few and isinstance(image, PhaseImage):
+        _legend(figure, image)
+    else:
+        figure.colorbar(
+            drawn, ax=list(panels), label="phase number" if is_labels else "grey value", shrink=0.7
+        )
+    return figure
+
+
+def _coloured(plane: np.ndarray) -> np.ndarray:
+    table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _COLOURS], np.uint8)
+    return table[plane.T]
+
+
+def _legend(figure: Any, image: PhaseImage) -> None:
+    from matplotlib.patches import Patch
+
+    patches = [
+        Patch(
+            facecolor=_COLOURS[i],
+            edgecolor="black",
+            linewidth=0.5,
+            label=f"label {label} ({100 * fraction:.2f} %)",
+        )
+        for i, (label, fraction) in enumerate(image.fractions.items())
+    ]
+    figure.legend(handles=patches, loc="outside lower center", ncols=min(4, len(patches)), frameon=False)
+
+
+def _scale(image: PhaseImage | GreyImage) -> tuple[float, str]:
+    """Factor and unit for the axes: voxels when the spacing is unknown."""
+    if image.grid.spacing is None:
+        return 1.0, "voxels"
+    unit = format_quantity(max(image.grid.lengths), "m").split()[1]
+    return {"fm": 1e15, "pm": 1e12, "nm": 1e9, "µm": 1e6, "mm": 1e3, "m": 1.0}.get(unit, 1e-3), unit
