@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from scalebridge.cli.main import main as scalebridge
-from scalebridge.microstructure import generate, write_image
+from scalebridge.microstructure import gaussian_level_cut, write_image
 
 FOLDER = Path(__file__).resolve().parent.parent / "demo"
 
@@ -20,7 +20,7 @@ def run(folder: Path = FOLDER, size: int = 96) -> int:
     start = time.perf_counter()
     folder.mkdir(parents=True, exist_ok=True)
     image = folder / "sandstone.tif"
-    write_image(generate.sandstone((size, size, size), porosity=0.2, seed=1), image)
+    write_image(gaussian_level_cut((size, size, size), porosity=0.2, correlation_length=5.0, seed=1), image)
     command = [
         "homogenize", str(image),
         "--spacing", "5um",

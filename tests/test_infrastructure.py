@@ -91,9 +91,14 @@ def test_the_null_store_remembers_nothing() -> None:
 def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "result.json"
     files.write_text(path, "old")
-    with pytest.raises(KeyboardInterrupt), files.replacing(path) as stream:
-        stream.write(b"half of the n")
-        raise KeyboardInterrupt
+
+    def interrupted() -> None:
+        with files.replacing(path) as stream:
+            stream.write(b"half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -193,7 +198,9 @@ def test_keys_in_docstrings_exist_in_the_bibliography() -> None:
 
 def _modules_after(statement: str) -> set[str]:
     code = f"import sys\n{statement}\nprint(*sorted({{m.split('.')[0] for m in sys.modules}}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     return set(done.stdout.split())
 
 

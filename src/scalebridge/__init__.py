@@ -71,7 +71,7 @@ _HOME = {
     "VoxelGrid": "scalebridge.grid",
     "describe": "scalebridge.microstructure",
     "estimate": "scalebridge.homogenize",
-    "generate": "scalebridge.microstructure",
+    "generate": "scalebridge.microstructure.generate",
     "homogenize": "scalebridge.homogenize",
     "read_grey": "scalebridge.microstructure",
     "read_image": "scalebridge.microstructure",
@@ -84,7 +84,8 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'scalebridge' has no attribute {name!r}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
+    home = importlib.import_module(_HOME[name])
+    value = home if _HOME[name].endswith(f".{name}") else getattr(home, name)
     globals()[name] = value
     return value
 

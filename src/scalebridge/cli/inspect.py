@@ -44,7 +44,7 @@ def inspect(
 
     from scalebridge.core.errors import ImageError, OutputError
     from scalebridge.homogenize.json_record import plain
-    from scalebridge.microstructure.describe import describe, slices_picture
+    from scalebridge.microstructure import describe, slices_picture
     from scalebridge.microstructure.read import split_dataset
     from scalebridge.study.images import prepare_image
     from scalebridge.study.parse import image_section
@@ -60,6 +60,9 @@ def inspect(
         if grey is None:
             raise
         record = _describe_grey(grey, str(error))
+        if not no_picture:
+            slices_picture(grey, target)
+            record["picture"] = str(target)
         print(json_module.dumps(plain(record), allow_nan=False) if json else _grey_words(record))
         return 0
     description = describe(labelled)

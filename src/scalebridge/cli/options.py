@@ -31,8 +31,10 @@ class ImageOptions:
     """Grey image: this many labels, thresholds by Otsu's method."""
     crop: str | None = None
     """Voxels kept along x, y, z: 0:100,0:100,:"""
-    keep_largest: int | None = None
-    """Drop all but the largest connected part of this label."""
+    relabel: str | None = None
+    """Replace labels: OLD:NEW[,OLD:NEW...]."""
+    keep_largest: str | None = None
+    """LABEL:OTHERS keeps the largest connected part of LABEL; its other parts become OTHERS."""
     coarsen: int = 1
     """Merge N x N x N voxels into one (majority)."""
     mirror: str | None = None
@@ -49,11 +51,20 @@ class ImageOptions:
     def section(self, path: str) -> dict[str, Any]:
         """The [image] section of the study that says the same."""
         data: dict[str, Any] = {"path": path}
-        for key in ("spacing", "axes", "dataset", "otsu", "crop", "keep_largest"):
+        for key in ("spacing", "axes", "dataset", "otsu", "crop"):
             if getattr(self, key) is not None:
                 data[key] = getattr(self, key)
         if self.threshold is not None:
             data["threshold"] = numbers(self.threshold, "--threshold")
+        if self.relabel is not None:
+            data["relabel"] = {str(old): new for old, new in _pairs(self.relabel, "--relabel")}
+        if self.keep_largest is not None:
+            pairs = _pairs(self.keep_largest, "--keep-largest")
+            if len(pairs) != 1:
+                raise InputError(
+                    f"--keep-largest {self.keep_largest!r}: expected one LABEL:OTHERS, e.g. 0:1."
+                )
+            data["keep_largest"] = {"label": pairs[0][0], "others": pairs[0][1]}
         if self.coarsen != 1:
             data["coarsen"] = self.coarsen
         if self.mirror is not None:
@@ -79,6 +90,17 @@ def numbers(text: str, option: str, *, whole: bool = False) -> list[float]:
             kind = "a whole number" if whole else "a number"
             raise InputError(f"{option} {text!r}: {part.strip()!r} is not {kind}.") from None
     return values
+
+
+def _pairs(text: str, option: str) -> list[tuple[int, int]]:
+    pairs = []
+    for part in text.split(","):
+        old, _, new = part.partition(":")
+        try:
+            pairs.append((int(old), int(new)))
+        except ValueError:
+            raise InputError(f"{option} {text!r}: {part.strip()!r} is not LABEL:LABEL, e.g. 3:0.") from None
+    return pairs
 
 
 def phase_section(text: str) -> dict[str, Any]:

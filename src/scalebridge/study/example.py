@@ -17,7 +17,8 @@ spacing = "5.345 um"         # voxel edge; one per axis in the order x, y, z: ["
 # threshold = [90, 140]      # a grey image: labels 0 (below 90), 1 (90 to below 140), 2 (140 and above)
 # otsu = 2                   # or: this many labels, thresholds found by Otsu's method
 # crop = "0:200,0:200,:"     # voxels kept along x, y, z
-# keep_largest = 0           # drop all but the largest connected part of this label
+# relabel = { 3 = 0, 4 = 0 } # labels 3 and 4 become 0
+# keep_largest = { label = 0, others = 1 }   # of label 0 only the largest connected part; the others become 1
 # coarsen = 2                # 2 x 2 x 2 voxels become one (majority)
 # mirror = ["x", "y", "z"]   # make the image periodic by mirroring
 # raw = { shape = [400, 400, 400], dtype = "uint8", offset = 0, order = "zyx" }   # headerless files only

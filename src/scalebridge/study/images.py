@@ -7,8 +7,8 @@ from pathlib import Path
 
 from scalebridge.core.errors import StudyError
 from scalebridge.grid import PhaseImage
-from scalebridge.microstructure.coarsen import coarsen
-from scalebridge.microstructure.edit import crop, keep_largest_component, mirror
+from scalebridge.microstructure.coarsening import coarsen
+from scalebridge.microstructure.edit import crop, keep_largest_component, mirror, relabel, trim
 from scalebridge.microstructure.raw_layout import ByteOrder, RawLayout
 from scalebridge.microstructure.read import read_image, split_dataset
 from scalebridge.study.schema import ImageSection, RawSection
@@ -70,10 +70,12 @@ def prepare_image(section: ImageSection, base: Path) -> PhaseImage:
     if section.crop is not None:
         ranges = parse_ranges(section.crop, image.grid.shape)
         image = crop(image, [r.start for r in ranges], [r.stop for r in ranges])
+    if section.relabel:
+        image = relabel(image, {int(old): new for old, new in section.relabel.items()})
     if section.keep_largest is not None:
-        image = keep_largest_component(image, section.keep_largest)
+        image = keep_largest_component(image, section.keep_largest.label, section.keep_largest.others)
     if section.coarsen > 1:
-        image = coarsen(image, section.coarsen)
+        image = coarsen(trim(image, section.coarsen), section.coarsen)
     if section.mirror:
         image = mirror(image, ["xyz".index(axis) for axis in section.mirror])
     return image

@@ -36,6 +36,14 @@ class RawSection(Section):
 
 
 @final
+class KeepLargestSection(Section):
+    """Only the largest connected part of `label` is kept; the `others` become that label."""
+
+    label: int
+    others: int
+
+
+@final
 class ImageSection(Section):
     """The image and what is done to it before anything is computed, in the order of the keys below."""
 
@@ -47,7 +55,8 @@ class ImageSection(Section):
     threshold: Annotated[list[Number], Field(min_length=1, max_length=255)] | None = None
     otsu: Annotated[int, Field(ge=2, le=5)] | None = None
     crop: Text | None = None
-    keep_largest: int | None = None
+    relabel: dict[Annotated[str, Field(pattern=r"^-?[0-9]{1,9}$")], int] = {}
+    keep_largest: KeepLargestSection | None = None
     coarsen: Annotated[int, Field(ge=1)] = 1
     mirror: list[AxisName] = []
 

@@ -12,8 +12,13 @@ from scalebridge.core.errors import StudyError
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
+def _quoted(text: str) -> str:
+    # A JSON string is a TOML basic string, but for the delete character, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
+
+
 def _key(text: str) -> str:
-    return text if _BARE.fullmatch(text) else json.dumps(text)
+    return text if _BARE.fullmatch(text) else _quoted(text)
 
 
 def _literal(value: Any) -> str:
@@ -24,8 +29,7 @@ def _literal(value: Any) -> str:
     if isinstance(value, float):
         return repr(value)
     if isinstance(value, str):
-        # A JSON string is a TOML basic string, but for the delete character, which TOML wants escaped.
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+        return _quoted(value)
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_literal(item) for item in value) + "]"
     if isinstance(value, Mapping):
