@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalebridge.core import citations, files, memory, provenance
+from scalebridge.core import citations, compilation_cache, files, memory, provenance
 from scalebridge.core.checkpoint import DirectoryStore, NullStore
 from scalebridge.core.errors import InputError, OutputError, ResourceError
 
@@ -202,6 +202,15 @@ def _modules_after(statement: str) -> set[str]:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     return set(done.stdout.split())
+
+
+def test_the_oldest_compiled_programs_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compilation_cache, "_MAX_BYTES", 250)
+    for age, name in enumerate(["newest", "middle", "oldest"]):
+        (tmp_path / name).write_bytes(b"x" * 100)
+        os.utime(tmp_path / name, (1e9 - age, 1e9 - age))
+    compilation_cache._prune(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["middle", "newest"]
 
 
 def test_importing_the_package_loads_nothing_heavy() -> None:

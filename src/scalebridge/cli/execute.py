@@ -60,7 +60,7 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
         claimed.begin(_study_text(study, base, folder))
         with Progress(show.progress, quiet=show.quiet) as progress:
             result = run_plan(plan, progress=progress, store=claimed.store)
-            progress.update("writing", 0, 0, str(folder))
+            progress.update("writing", 0.0, 0.0, str(folder))
             _write(result, claimed)
     _print_result(result, show)
     if not (show.json or show.quiet):
@@ -73,7 +73,7 @@ def _write(result: HomogenizationResult, folder: RunFolder) -> None:
     from scalebridge.report import write_report, write_results
 
     with writing(folder.path):
-        write_results(result, folder.path)
+        write_results(result, folder.path, force=True)
         write_report(result, folder.path, force=True)
     written = ["result.json", "result.csv", "report.html", *(["fields.vti"] if result.fields else [])]
     folder.finish(plain(result.provenance), tuple(written))

@@ -31,6 +31,7 @@ def application() -> cyclopts.App:
         version=f"scalebridge {__version__}",
         default_parameter=cyclopts.Parameter(negative=()),
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,  # main() tells how to resume
     )
     for command in (
         homogenize.homogenize,

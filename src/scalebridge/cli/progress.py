@@ -28,7 +28,7 @@ class LiveProgress(AbstractProgress):
         self._tasks: dict[str, Any] = {}
         self._bars.start()
 
-    def update(self, stage: str, done: float, total: float, message: str = "") -> None:
+    def update(self, stage: str, done: int | float, total: int | float, message: str = "") -> None:
         # A bar that pulses until the end says "unknown" better than one that jumps to full.
         known = total if total > 0 else None
         if stage not in self._tasks:
@@ -51,7 +51,7 @@ class LineProgress(AbstractProgress):
         self._stage = ""
         self._last = 0.0
 
-    def update(self, stage: str, done: float, total: float, message: str = "") -> None:
+    def update(self, stage: str, done: int | float, total: int | float, message: str = "") -> None:
         now = time.perf_counter() - self._start
         if stage == self._stage and now - self._last < self._seconds:
             return

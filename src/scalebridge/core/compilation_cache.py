@@ -42,5 +42,19 @@ def enable_compilation_cache() -> Path | None:
     jax.config.update("jax_compilation_cache_dir", str(folder))
     # Many small programs make up the start-up time: keep all that take longer than reading them back would.
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.05)
-    jax.config.update("jax_compilation_cache_max_size", _MAX_BYTES)
+    _prune(folder)
     return folder
+
+
+def _prune(folder: Path) -> None:
+    """Drops the programs that were not used for longest until the cache is within its limit."""
+    try:
+        entries = [(entry.stat().st_atime, entry.stat().st_size, entry) for entry in folder.iterdir()]
+        excess = sum(size for _, size, _ in entries) - _MAX_BYTES
+        for _, size, entry in sorted(entries, key=lambda item: item[0]):
+            if excess <= 0:
+                break
+            entry.unlink(missing_ok=True)
+            excess -= size
+    except OSError:  # another process is pruning too
+        return

@@ -45,7 +45,8 @@ def replacing(path: Path | str) -> Iterator[IO[bytes]]:
     with writing(target):
         descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
         try:
-            with os.fdopen(descriptor, "wb") as stream:
+            os.close(descriptor)
+            with open(name, "wb") as stream:  # by name: some writers ask the stream for it
                 yield stream
                 stream.flush()
                 # Without this a crash of the machine can leave the new name on an empty file.
