@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from scalebridge.microstructure.read import open_image, read_grey, read_image
     from scalebridge.microstructure.segment import otsu_segment, otsu_thresholds, threshold_segment
     from scalebridge.microstructure.spacing import parse_spacing
+    from scalebridge.microstructure.vti_writer import write_fields_vti, write_vti
     from scalebridge.microstructure.write import write_image, write_slices
-    from scalebridge.microstructure.write_vti import write_fields_vti, write_vti
 
 # Where each public name lives; modules are imported when a name is first used, so that `--help` stays quick.
 _HOMES = {
@@ -74,7 +74,7 @@ _HOMES = {
     "segment": ("otsu_segment", "otsu_thresholds", "threshold_segment"),
     "spacing": ("parse_spacing",),
     "write": ("write_image", "write_slices"),
-    "write_vti": ("write_fields_vti", "write_vti"),
+    "vti_writer": ("write_fields_vti", "write_vti"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

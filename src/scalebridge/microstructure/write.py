@@ -11,7 +11,7 @@ import numpy as np
 from scalebridge.core.errors import OutputError
 from scalebridge.core.files import replacing, writing
 from scalebridge.grid import GreyImage, PhaseImage
-from scalebridge.microstructure.write_vti import write_fields_vti
+from scalebridge.microstructure.vti_writer import write_fields_vti
 
 
 def write_image(image: PhaseImage | GreyImage, path: str | Path) -> None:
@@ -69,9 +69,12 @@ def _write_tiff(stream: IO[bytes], values: np.ndarray, spacing: tuple[float, ...
     if spacing is not None:
         metadata["spacing_m"] = list(spacing[::-1])
         resolution = {"resolution": (0.01 / spacing[0], 0.01 / spacing[1]), "resolutionunit": "CENTIMETER"}
+    # tifffile wants a path or a file that it can seek in and name.
+    buffer = io.BytesIO()
     tifffile.imwrite(
-        stream, stored, photometric="minisblack", compression="zlib", metadata=metadata, **resolution
+        buffer, stored, photometric="minisblack", compression="zlib", metadata=metadata, **resolution
     )
+    stream.write(buffer.getbuffer())
 
 
 def _write_npy(stream: IO[bytes], values: np.ndarray, spacing: tuple[float, ...] | None) -> None:
