@@ -127,7 +127,7 @@ def elasticity_fields(image: PhaseImage, bulk: np.ndarray, shear: np.ndarray, lo
         strain = wide - np.fft.ifftn(correction + correction.swapaxes(0, 1), axes=space).real
         strain += wide - strain.mean(axis=space, keepdims=True)
     sigma = stress(strain)
-    displacement = np.fft.ifftn(-u / (2j * np.pi) * grid.cell_size[0], axes=space[:-1]).real
+    displacement = np.fft.ifftn(-u / (2j * np.pi) * grid.cell_size[0], axes=tuple(range(1, d + 1))).real
     name = "".join(SHORT[i] for i in pairs[load])
     return LocalFields(
         name,

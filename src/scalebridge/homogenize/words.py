@@ -59,12 +59,13 @@ def number(value: float | None, digits: int = 4) -> str:
     """`digits` significant digits without needless zeros; an en dash for what is missing or not finite."""
     if value is None or not math.isfinite(value):
         return "–"
-    if value != 0.0 and not 1e-3 <= abs(value) < 1e5:
+    if value == 0.0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e5:
         mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
         return f"{mantissa.rstrip('0').rstrip('.')}e{int(exponent)}".replace("-", "−")
-    decimals = max(digits - 1 - (math.floor(math.log10(abs(value))) if value else 0), 0)
-    text = f"{value:.{decimals}f}"
-    return text.replace("-", "−") if "." in text or value else "0"
+    decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
+    return f"{value:.{decimals}f}".replace("-", "−")
 
 
 def aligned(values: np.ndarray, digits: int = 5) -> list[list[str]]:

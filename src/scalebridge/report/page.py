@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -67,7 +68,7 @@ def _head(result: HomogenizationResult) -> dict[str, Any]:
         "headline": words.headline(result),
         "quantity": result.quantity,
         "boundary": BOUNDARY_WORDS.get(result.boundary, result.boundary),
-        "value_words": words.value_in_words(result),
+        "value_words": _unbroken(words.value_in_words(result)),
         "total": words.percent(result.error.total),
         "met": result.error.met,
         "accuracy": words.percent(result.error.accuracy),
@@ -82,6 +83,13 @@ def _head(result: HomogenizationResult) -> dict[str, Any]:
     }
 
 
+def _unbroken(text: str) -> str:
+    """No line break between a symbol, its number and its unit."""
+    for glue in (" = ", " W/", " GPa", " MPa", " kPa", " Pa", " ×10"):
+        text = text.replace(glue, glue.replace(" ", "\u00a0"))
+    return text.replace("(m K)", "(m\u00a0K)")
+
+
 def _tensor(result: HomogenizationResult) -> dict[str, Any]:
     names, scale = ordering(result), words.scale_for(result)
     values = np.atleast_2d(reported(result, result.value)) * scale.factor
@@ -93,7 +101,9 @@ def _tensor(result: HomogenizationResult) -> dict[str, Any]:
                 {"text": c, "shade": round(26 * abs(v) / top, 1)} for c, v in zip(texts, row, strict=True)
             ],
         }
-        for n, texts, row in zip(names, words.aligned(values), values, strict=bool(names))
+        for n, texts, row in zip(
+            names, words.aligned(values, 5 if len(names) < 6 else 4), values, strict=bool(names)
+        )
     ]
     mandel = form_of(result.value, result.image.grid.ndim) is TensorForm.MANDEL
     unit = scale.unit or "dimensionless"
@@ -103,7 +113,8 @@ def _tensor(result: HomogenizationResult) -> dict[str, Any]:
     bounds = figures.bounds_chart(result, PAGE) if result.bounds or result.bracket else None
     return {
         "title": f"Effective {result.quantity}",
-        "tensor_words": f"Entries may be wrong by {words.percent(result.error.total)} of the tensor's norm.",
+        "tensor_words": f"{'Entries' if names else 'It'} may be wrong by "
+        f"{words.percent(result.error.total)} of {'the norm of the tensor' if names else 'its value'}.",
         "tensor_rows": rows if names else [],
         "names": names,
         "scalar": scale.show(float(values[0, 0]), 5),
@@ -262,12 +273,15 @@ def _load(result: HomogenizationResult, fields: LocalFields, number: int) -> dic
         bar = to_svg(figures.colour_bar(view, PAGE), f"{name}bar", f"Colour scale of {view.title}")
         shown.append({"bar": _safe(bar), "slices": [_safe(s) for s in svgs]})
     found = flux_concentration(fields, result.image, periodic=result.boundary == "periodic")
+    unit = words.scale_of(max(result.image.grid.lengths), "m")
     spots = [
         {
             "factor": words.number(s.factor, 3),
             "label": s.label,
             "voxel": ", ".join(map(str, s.voxel)),
-            "position": "" if s.position is None else ", ".join(words.length(x) for x in s.position),
+            "position": ""
+            if s.position is None
+            else ", ".join(words.number(x * unit.factor) for x in s.position),
         }
         for s in found.hot_spots
     ]
@@ -281,7 +295,7 @@ def _load(result: HomogenizationResult, fields: LocalFields, number: int) -> dic
         "chart_caption": f"{found.name} relative to its macroscopic value {scale.show(found.reference)} "
         "(dashed line); the last bin holds everything beyond.",
         "hot_spots": spots,
-        "has_length": result.image.grid.spacing is not None,
+        "length_unit": None if result.image.grid.spacing is None else unit.unit,
         "spot_caption": f"Local maxima of |{found.name}|, at least 5 voxels apart; voxels count from 0, "
         "positions are those of voxel centres.",
     }
@@ -296,10 +310,8 @@ def _sensitivities(result: HomogenizationResult) -> dict[str, Any]:
             {
                 "label": s.label,
                 "parameter": s.parameter,
-                "value": quantity_text(result, s.parameter, s.value),
-                "uncertainty": f"± {quantity_text(result, s.parameter, s.uncertainty)}"
-                if s.uncertainty
-                else "–",
+                "value": _given(result, s.parameter, s.value),
+                "uncertainty": f"± {_given(result, s.parameter, s.uncertainty)}" if s.uncertainty else "–",
                 "effect": words.percent(s.effect) if s.uncertainty else "–",
                 "elasticity": words.number(share, 3),
                 "share": 100.0 * share / top,
@@ -307,6 +319,13 @@ def _sensitivities(result: HomogenizationResult) -> dict[str, Any]:
             for s, share in zip(result.sensitivities, relative, strict=True)
         ]
     }
+
+
+def _given(result: HomogenizationResult, name: str, value: float) -> str:
+    """A number that somebody typed: without the zeros that pretend to be significant."""
+    return (
+        re.sub(r"(\.\d*?)0+(?!\d)", r"\1", quantity_text(result, name, value)).replace(". ", " ").rstrip(".")
+    )
 
 
 def _solution(result: HomogenizationResult) -> dict[str, Any]:

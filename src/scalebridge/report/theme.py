@@ -102,7 +102,10 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def to_svg(figure: Figure, name: str, description: str) -> str:
-    """The figure as one inline <svg> element whose colours are CSS variables; `name` makes its ids unique."""
+    """The figure as one inline <svg> element whose colours are CSS variables; `name` makes its ids unique.
+
+    It fills its place in the page and grows to at most 1.25 times the size it was drawn at.
+    """
     stream = io.StringIO()
     with drawing(PAGE):
         figure.savefig(stream, format="svg", metadata={"Date": None})
@@ -119,7 +122,7 @@ def to_svg(figure: Figure, name: str, description: str) -> str:
     label = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
     opening = (
         f'<svg class="figure" role="img" aria-label="{label}" viewBox="0 0 {width} {height}" '
-        f'style="max-width:{float(width) * 4 / 3:.0f}px" xmlns="http://www.w3.org/2000/svg" '
+        f'style="max-width:{1.25 * float(width) * 4 / 3:.0f}px" xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink">'
     )
     return re.sub(r"\s*\n\s*", "\n", opening + svg[svg.index(">") + 1 :])

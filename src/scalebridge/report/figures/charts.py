@@ -63,7 +63,7 @@ def bounds_chart(result: HomogenizationResult, theme: Theme = LIGHT) -> Figure:
         figure = new_figure(WIDTH, height)
         axes = figure.add_axes((0.09, 0.42 / height, 0.85, 1 - 0.93 / height))
         for position, row in enumerate(rows):
-            _bounds_row(axes, len(rows) - 1 - position, row, theme)
+            _bounds_row(axes, float(len(rows) - 1 - position), row, theme)
         axes.set_yticks(range(len(rows)), [str(row["name"]) for row in reversed(rows)])
         axes.set_ylim(-0.6, len(rows) - 0.4)
         axes.tick_params(axis="y", length=0)

@@ -96,6 +96,7 @@ def primary_view(fields: LocalFields) -> FieldView:
     if field.components:
         component = _driven_direction(load, field.grid.ndim)
         title = f"{field.name} along {'xyz'[component]}"
+    title += ", minus its mean"
     values = field.values if component is None else field.values[component]
     return _view(title, field, component, float(values.mean()), fields, load, "viridis", 1.0)
 

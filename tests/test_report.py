@@ -1,0 +1,223 @@
+"""The page and the files beside it: complete, offline, valid, with every picture the right way round."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from example_results import (
+    EVERY_KIND,
+    ball_image,
+    conduction_fields,
+    conduction_result,
+    elasticity_result,
+    thermoelasticity_result,
+)
+from scalebridge.core.errors import OutputError
+from scalebridge.homogenize.json_record import to_json
+from scalebridge.report import write_report, write_results
+from scalebridge.report.page import render
+from scalebridge.report.vti import field_arrays
+
+
+class Page(HTMLParser):
+    """Collects what a browser would load, refer to or define; fails on unbalanced tags."""
+
+    VOID = frozenset({"meta", "link", "br", "img", "input", "hr"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: Counter[str] = Counter()
+        self.references: set[str] = set()
+        self.loaded: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        assert not self.open, f"left open: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in self.VOID:
+            self.open.append(tag)
+        self._look(tag, dict(attrs))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._look(tag, dict(attrs))
+
+    def _look(self, tag: str, attrs: dict[str, str | None]) -> None:
+        if attrs.get("id"):
+            self.ids[str(attrs["id"])] += 1
+        if "data-copy" in attrs:
+            self.references.add(str(attrs["data-copy"]))
+        for name, value in attrs.items():
+            self.references.update(re.findall(r"url\(#([^)]+)\)", value or ""))
+            if name in ("href", "src", "xlink:href"):
+                (self.references.add if str(value).startswith("#") else self.loaded.append)(
+                    str(value).lstrip("#")
+                )
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] not in ("style", "script"):
+            self.words.append(data)
+
+
+@pytest.fixture(scope="module")
+def pages() -> dict[str, str]:
+    return {name: render(make()) for name, make in EVERY_KIND.items()}
+
+
+@pytest.mark.parametrize("name", EVERY_KIND)
+def test_the_page_is_complete_and_loads_nothing(pages: dict[str, str], name: str) -> None:
+    page = Page(pages[name])
+    assert [u for u in page.loaded if not u.startswith("data:image/png;base64,")] == []
+    assert "@import" not in pages[name]
+    assert set(re.findall(r"https?://[^\"'\s]+", pages[name])) <= {
+        "http://www.w3.org/2000/svg",
+        "http://www.w3.org/1999/xlink",
+    }
+    assert max(page.ids.values()) == 1
+    assert page.references <= set(page.ids)
+    text = " ".join(page.words)
+    assert not re.search(r"\bnan\b|\binf\b|\bNone\b", text, re.IGNORECASE)
+    assert "not assessed" in text
+
+
+def test_the_page_says_what_the_issue_asks(pages: dict[str, str]) -> None:
+    text = " ".join(" ".join(Page(pages["conduction 3-D"]).words).split())
+    for expected in (
+        "± 2.1 %",
+        "accuracy asked 1 %: not met",
+        "The image is periodic: violated",
+        "Most useful next step:",
+        "discretization",
+        "The discretization term prevents it",
+        "Copy CSV",
+        "Copy LaTeX",
+        "W/(m K); order x, y, z",
+        "Load: unit gradient along y",
+        "Hot spots",
+        "Residual against iteration",
+        "5.345 µm",
+        "9f2c5c1b0a6d4f0e8b7a6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f",
+    ):
+        assert expected in text or f'aria-label="{expected}"' in pages["conduction 3-D"], expected
+    assert text.index("violated") < text.index("Effective thermal conductivity Entries")
+    stiff = " ".join(Page(pages["elasticity 3-D"]).words)
+    assert "Voigt with engineering shear" in stiff
+    assert "Copy Abaqus" in stiff
+
+
+def test_the_embedded_record_is_the_record(pages: dict[str, str]) -> None:
+    found = re.search(
+        r'<script type="application/json" id="record">(.*?)</script>', pages["faces"], re.DOTALL
+    )
+    assert found is not None
+    assert json.loads(found[1]) == json.loads(json.dumps(to_json(EVERY_KIND["faces"]())))
+
+
+def test_nothing_that_came_from_outside_runs(pages: dict[str, str]) -> None:
+    page = pages["thermoelasticity"]
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert" in page
+
+
+def test_two_pages_of_one_result_are_equal() -> None:
+    assert render(conduction_result()) == render(conduction_result())
+
+
+def test_many_phases_and_thin_images() -> None:
+    labels = np.arange(40, dtype=np.uint8).reshape(20, 2) % 33
+    image = ball_image((20, 2), None)
+    image = image.with_labels(labels, "relabelled")
+    base = conduction_result((20, 2), spacing=None)
+    phases = tuple(dataclasses.replace(base.phases[0], label=n, fraction=1 / 33) for n in range(33))
+    fields = conduction_fields(image, 1.0 + labels, 0)
+    page = Page(render(dataclasses.replace(base, image=image, phases=phases, fields=(fields,))))
+    assert "and 9 more" in " ".join(page.words)
+
+
+def test_writing_never_overwrites_without_being_told(tmp_path: Path) -> None:
+    result = conduction_result((8, 8))
+    path = write_report(result, tmp_path / "new" / "folder")
+    assert path == tmp_path / "new" / "folder" / "report.html"
+    path.write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="exists already"):
+        write_report(result, path.parent)
+    assert path.read_text(encoding="utf-8") == "mine"
+    write_report(result, path, force=True)
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OutputError, match="Cannot write"):
+        write_report(result, tmp_path / "file" / "below")
+
+
+def test_records_are_written_and_read_back(tmp_path: Path) -> None:
+    result = elasticity_result((6, 5, 4))
+    paths = write_results(result, tmp_path)
+    assert [p.name for p in paths] == ["result.json", "result.csv", "fields.vti"]
+    assert json.loads(paths[0].read_text(encoding="utf-8")) == json.loads(json.dumps(to_json(result)))
+    assert len(list(csv.reader(paths[1].read_text(encoding="utf-8").splitlines()))) > 6
+    with pytest.raises(OutputError, match="exists already"):
+        write_results(result, tmp_path)
+    without = dataclasses.replace(result, fields=())
+    assert len(write_results(without, tmp_path, force=True)) == 2
+    assert len(write_results(thermoelasticity_result(), tmp_path / "other")) == 2
+
+
+def test_fields_read_back_with_vtk_stand_where_they_should(tmp_path: Path) -> None:
+    """A marker voxel in a box with three different edges, and six different stress components."""
+    from vtk.util.numpy_support import vtk_to_numpy
+    from vtkmodules.vtkIOXML import vtkXMLImageDataReader
+
+    result = elasticity_result((7, 5, 3))
+    stress = np.zeros((6, 7, 5, 3))
+    stress[:, 5, 1, 2] = np.array([1, 2, 3, 4, 5, 6]) * np.array([1, 1, 1, *[np.sqrt(2)] * 3])
+    node = np.zeros((3, 8, 6, 4))
+    node[:, 6, 2, 3] = 7, 8, 9
+    one = result.fields[5]
+    marked = dataclasses.replace(
+        one,
+        flux=dataclasses.replace(one.flux, values=stress),
+        primary=dataclasses.replace(one.primary, values=node),
+    )
+    write_results(dataclasses.replace(result, fields=(marked,)), tmp_path)
+    reader = vtkXMLImageDataReader()
+    reader.SetFileName(str(tmp_path / "fields.vti"))
+    reader.Update()
+    data = reader.GetOutput()
+    assert data.GetDimensions() == (8, 6, 4)
+    assert_allclose(data.GetSpacing(), result.image.grid.spacing)
+    array = vtk_to_numpy(data.GetCellData().GetArray("stress_xy"))
+    cell = data.GetCell(5 + 7 * (1 + 5 * 2)).GetBounds()
+    assert_allclose(cell[::2], np.array([5, 1, 2]) * result.image.grid.spacing, rtol=1e-6)
+    assert_allclose(array[5 + 7 * (1 + 5 * 2)], [1, 2, 3, 6, 4, 5])  # XX YY ZZ XY YZ XZ
+    assert np.count_nonzero(array) == 6
+    points = vtk_to_numpy(data.GetPointData().GetArray("displacement_xy"))
+    assert_allclose(points[6 + 8 * (2 + 6 * 3)], [7, 8, 9])
+    phase = vtk_to_numpy(data.GetCellData().GetArray("phase"))
+    assert np.array_equal(phase.reshape(3, 5, 7).transpose(2, 1, 0), result.image.labels)
+
+
+def test_every_load_has_its_own_arrays() -> None:
+    cells, points = field_arrays(elasticity_result((5, 4, 3)))
+    assert {f"stress_{c}" for c in ("xx", "yy", "zz", "yz", "xz", "xy")} <= set(cells)
+    assert "displacement_yz" in points
+    assert set(field_arrays(conduction_result((5, 4)))[1]) == {"potential_x", "potential_y"}
+
+
+def test_the_template_is_inside_the_package() -> None:
+    assert resources.files("scalebridge.report").joinpath("template.html.jinja").is_file()
