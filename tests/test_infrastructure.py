@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import subprocess
 import sys
+import tomllib
+import types
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scalebridge.core import citations, compilation_cache, files, memory, provenance
+from scalebridge.core.callable_module import make_callable
 from scalebridge.core.checkpoint import DirectoryStore, NullStore
 from scalebridge.core.errors import InputError, OutputError, ResourceError
 
@@ -183,8 +187,6 @@ def test_every_entry_of_our_bibliography_can_be_printed() -> None:
 
 
 def test_keys_in_docstrings_exist_in_the_bibliography() -> None:
-    import re
-
     source = Path(citations.__file__).resolve().parent.parent
     known = set(citations.bibliography())
     cited = {
@@ -216,6 +218,48 @@ def test_the_oldest_compiled_programs_go_first(tmp_path: Path, monkeypatch: pyte
 def test_importing_the_package_loads_nothing_heavy() -> None:
     loaded = _modules_after("import scalebridge")
     assert not loaded & {"jax", "scipy", "numpy", "matplotlib", "pydantic", "h5py", "tifffile", "cyclopts"}
+
+
+def test_a_module_can_stand_for_its_function() -> None:
+    name = "pretend.double"
+    module = types.ModuleType(name)
+    module.double = lambda x: 2 * x  # type: ignore[attr-defined]
+    sys.modules[name] = module
+    try:
+        make_callable(name)
+        assert module(21) == 42  # type: ignore[operator]
+    finally:
+        del sys.modules[name]
+
+
+def test_the_main_verb_is_callable_however_its_folder_was_imported() -> None:
+    code = (
+        "import scalebridge.homogenize.result; from scalebridge import homogenize; assert callable(homogenize)\n"
+        "import scalebridge.homogenize.bounds as bounds; assert bounds.__name__.endswith('bounds')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_pinned_versions_cover_what_is_declared() -> None:
+    root = Path(__file__).resolve().parent.parent
+    lines = (root / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9_.]+", line) for line in pins)
+    pinned = {re.sub(r"[-_.]+", "-", line.split("==")[0]).lower() for line in pins}
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = {re.split(r"[\[<>=!~ ]", text)[0].lower().replace("_", "-") for text in declared}
+    assert not names - pinned, "declared in pyproject.toml and not pinned in constraints.txt"
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    import scalebridge
+
+    root = Path(__file__).resolve().parent.parent
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["version"] == scalebridge.__version__
+    assert f"version: {scalebridge.__version__}\n" in (root / "CITATION.cff").read_text()
+    assert f"## {scalebridge.__version__}" in (root / "CHANGELOG.md").read_text()
 
 
 def test_the_public_names_exist() -> None:

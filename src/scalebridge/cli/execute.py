@@ -15,7 +15,7 @@ from scalebridge.core.compilation_cache import enable_compilation_cache
 from scalebridge.core.files import writing
 from scalebridge.core.provenance import file_sha256
 from scalebridge.homogenize.result import HomogenizationResult
-from scalebridge.study.folder import RunFolder, claim, run_key, settings_seen_from
+from scalebridge.study.folder import RunFolder, claim, refuse_finished, run_key, settings_seen_from
 from scalebridge.study.plan import Plan, prepare
 from scalebridge.study.run import estimate_plan
 from scalebridge.study.run import run as run_plan
@@ -38,18 +38,20 @@ class Presentation:
 
 def execute(study: Study, base: Path | str, show: Presentation) -> int:
     """Prepares, runs, writes and prints a study; returns the exit code."""
+    folder = None if study.output.folder is None else Path(base) / study.output.folder
+    if folder is not None and not show.dry_run:
+        refuse_finished(folder, show.force)  # before a large image is read
     plan = prepare(study, base)
     if show.dry_run:
         return _print_plan(plan, show)
     if not (show.json or show.quiet):
         print(plan.words + "\n", flush=True)
     enable_compilation_cache()
-    if study.output.folder is None:
+    if folder is None:
         with Progress(show.progress, quiet=show.quiet) as progress:
             result = run_plan(plan, progress=progress)
         _print_result(result, show)
         return result.status.exit_code
-    folder = Path(base) / study.output.folder
     hashes = {role: file_sha256(path) for role, path in plan.inputs.items()}
     settings = {key: value for key, value in study.settings().items() if key != "output"}
     key = run_key(hashes, settings | {"fields": study.output.fields}, __version__)

@@ -57,6 +57,16 @@ class RunFolder:
         shutil.rmtree(self.path / CHECKPOINT, ignore_errors=True)
 
 
+def refuse_finished(folder: Path | str, force: bool) -> None:
+    """Raises OutputError when `folder` holds results that are not those of an interrupted run of ours."""
+    path = Path(folder)
+    present = [name for name in (*RESULTS, STUDY) if (path / name).exists()]
+    if present and not (path / CHECKPOINT).is_dir() and not force:
+        raise OutputError(
+            f"{path} already holds {', '.join(present)}. Choose another folder, or overwrite with --force."
+        )
+
+
 @contextlib.contextmanager
 def claim(folder: Path | str, key: str, *, force: bool = False, needed_bytes: int = 0) -> Iterator[RunFolder]:
     """Makes sure, before the work starts, that results can go to `folder` and nobody else is writing there.
@@ -69,13 +79,8 @@ def claim(folder: Path | str, key: str, *, force: bool = False, needed_bytes: in
         if path.exists() and not path.is_dir():
             raise OutputError(f"Cannot write results to {path}: it is a file, not a folder.")
         path.mkdir(parents=True, exist_ok=True)
+        refuse_finished(path, force)
         checkpoint = path / CHECKPOINT
-        interrupted = checkpoint.is_dir()
-        present = [name for name in (*RESULTS, STUDY) if (path / name).exists()]
-        if present and not interrupted and not force:
-            raise OutputError(
-                f"{path} already holds {', '.join(present)}. Choose another folder or use --force."
-            )
         free = shutil.disk_usage(path).free
         if free < needed_bytes + _REPORT_BYTES:
             raise OutputError(
