@@ -210,6 +210,17 @@ def test_the_exit_code_tells_the_status(
     assert run(capsys, "homogenize", image, *TWO_PHASES, "--accuracy", "0.001")[0] == expected
 
 
+def test_who_asked_for_no_accuracy_missed_none(
+    image: str, solver: FakeSolver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    solver.answer = lambda **_: conduction_result((8, 7, 6), accuracy=0.01)
+    code, out, _ = run(capsys, "homogenize", image, *TWO_PHASES, "--json")
+    assert (code, json.loads(out)["status"]) == (0, "converged")
+    assert solver.asked["accuracy"] == 0.01
+    code, out, _ = run(capsys, "homogenize", image, *TWO_PHASES, "--json", "--accuracy", "0.01")
+    assert (code, json.loads(out)["status"]) == (3, "accuracy_not_met")
+
+
 def test_options_reach_the_solver(image: str, solver: FakeSolver, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["--bc", "faces", "--axis", "y", "--platens", "smooth", "--residual", "1e-7", "--fields"]
     words += ["--conditions", "kubc, subc", "--spacing", "1um,1um,2um", "--quiet"]

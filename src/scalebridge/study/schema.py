@@ -18,6 +18,10 @@ Text = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
 Quantity = Annotated[int | float | str, Field(union_mode="left_to_right")]
 
 
+# Where the iteration stops when a study asks for nothing in particular.
+DEFAULT_ACCURACY = 0.01
+
+
 class Section(BaseModel):
     """Unknown keys are errors, nothing is converted silently, values never change."""
 
@@ -163,6 +167,3 @@ class Study(Section):
     def settings(self) -> dict[str, Any]:
         """What was set, as plain data: defaults left out, ready for TOML and JSON."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
-
-
-DEFAULT_ACCURACY = 0.01
