@@ -115,7 +115,7 @@ def test_the_page_says_what_the_issue_asks(pages: dict[str, str]) -> None:
         "9f2c5c1b0a6d4f0e8b7a6c5d4e3f2a1b0c9d8e7f6a5b4c3d2e1f0a9b8c7d6e5f",
     ):
         assert expected in text or f'aria-label="{expected}"' in pages["conduction 3-D"], expected
-    assert text.index("violated") < text.index("Effective thermal conductivity Entries")
+    assert text.index("violated") < text.index("Entries may be wrong")
     stiff = " ".join(Page(pages["elasticity 3-D"]).words)
     assert "Voigt with engineering shear" in stiff
     assert "Copy Abaqus" in stiff
@@ -221,3 +221,17 @@ def test_every_load_has_its_own_arrays() -> None:
 
 def test_the_template_is_inside_the_package() -> None:
     assert resources.files("scalebridge.report").joinpath("template.html.jinja").is_file()
+
+
+def test_what_is_missing_is_explained() -> None:
+    base = conduction_result((8, 8), fields=False)
+    extra = {
+        "tortuosity": (1.2, None),
+        "formation_factor": (2.4, None),
+        "anisotropy": {"ratio": None},
+        "reasons": {"tortuosity.y": "phase 0 does not connect along y", "anisotropy.ratio": "it is singular"},
+    }
+    text = " ".join(Page(render(dataclasses.replace(base, extra=extra))).words)
+    assert "phase 0 does not connect along y" in text
+    assert "it is singular" in text
+    assert "tortuosity along x" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from scalebridge.homogenize.result import ErrorTerm, HomogenizationResult
 BAR = 24  # characters of the longest bar
 # Inline in the cell of a notebook, so that it works without any style sheet, in light and dark themes alike.
 _CELL = "padding:2px 10px;text-align:right;font-variant-numeric:tabular-nums"
-_TABLE = '<table style="border-collapse:collapse">'
+_TABLE = '<table style="border-collapse:collapse;color:inherit;font:inherit">'
 _HEAD = "padding:2px 10px;text-align:right;opacity:.65;font-weight:400"
 
 
@@ -85,7 +86,7 @@ def to_text(result: HomogenizationResult) -> str:
 
 def entry_text(result: HomogenizationResult, entry: object) -> str:
     """A further result (number, array, nested dict) on one line; moduli take the unit of the tensor."""
-    if isinstance(entry, dict):
+    if isinstance(entry, Mapping):
         return ", ".join(
             f"{words.spoken(str(k))} = {quantity_text(result, str(k), v)}" for k, v in entry.items()
         )
@@ -94,7 +95,7 @@ def entry_text(result: HomogenizationResult, entry: object) -> str:
 
 def quantity_text(result: HomogenizationResult, name: str, value: object) -> str:
     """One value; the names E, K, G (with any suffix) of an elastic result are moduli and get its unit."""
-    if isinstance(value, dict):
+    if isinstance(value, Mapping):
         return f"({entry_text(result, value)})"
     if value is None or isinstance(value, str | bool):
         return "–" if value is None else str(value)
@@ -102,6 +103,8 @@ def quantity_text(result: HomogenizationResult, name: str, value: object) -> str
         return "(" + ", ".join(quantity_text(result, name, v) for v in value) + ")"  # type: ignore[attr-defined]
     if not isinstance(value, int | float | np.number):
         return str(value)
+    if name == "principal_values":
+        return words.scale_for(result).show(float(value))
     is_modulus = result.unit == "Pa" and name.split("_")[0] in ("E", "K", "G", "bulk", "shear", "young")
     return words.scale_of(float(value), "Pa").show(float(value)) if is_modulus else words.number(float(value))
 
@@ -140,7 +143,7 @@ def budget_html(result: HomogenizationResult) -> str:
     rows = "".join(
         f'<tr><td style="{_CELL};text-align:left">{html.escape(t.name)}</td>'
         f'<td style="{_CELL};white-space:nowrap">{words.percent(t.value)}</td>'
-        f'<td style="{_CELL}">{bar_svg(share)}</td>'
+        f'<td style="{_CELL}">{bar_svg(share) if t.value is not None else ""}</td>'
         f'<td style="{_CELL};text-align:left;opacity:.75">{html.escape(t.how)}</td></tr>'
         for t, share in zip(result.error.terms, bar_lengths(result.error.terms), strict=True)
     )
@@ -154,7 +157,7 @@ def budget_html(result: HomogenizationResult) -> str:
 
 def to_html(result: HomogenizationResult) -> str:
     """What a notebook shows: headline, failed assumptions, warnings, tensor, budget bars, next step."""
-    alarms = [f"{v.assumption}: {v.message}" for v in result.validity if v.ok is False] + list(
+    alarms = [f"✗ {v.assumption}: {v.message}" for v in result.validity if v.ok is False] + list(
         result.warnings
     )
     notes = "".join(

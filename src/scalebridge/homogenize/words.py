@@ -16,6 +16,7 @@ _PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 # usual.
 _PREFIXABLE = re.compile(r"(Pa|m|W|V|A|J|S|F|H|g|s|N)(?![\w^²³])")
 _ALWAYS = ("Pa", "m")  # nobody writes 70100000000 Pa or 0.000005345 m
+_GREEK = {"sigma": "σ", "epsilon": "ε", "mu": "µ"}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -144,6 +145,7 @@ def value_in_words(result: HomogenizationResult) -> str:
         words = f"K = {k}, G = {g} {scale.unit}".rstrip()
         return words if _is_isotropic(result) else f"{words} (isotropic part)"
     symbol = result.extra.get("symbol", "k")
+    symbol = _GREEK.get(symbol, symbol)
     if _is_isotropic(result):
         return f"{symbol} = {scale.show(moduli['k'])}"
     principal = np.linalg.eigvalsh(0.5 * (result.value + result.value.T)) * scale.factor
@@ -177,6 +179,11 @@ def box_in_words(result: HomogenizationResult) -> str:
     edges = sorted(set(grid.spacing))
     voxel = length(edges[0]) if len(edges) == 1 else " × ".join(length(h) for h in grid.spacing)
     return f"{shape} voxels of {voxel} ({' × '.join(length(n) for n in grid.lengths)})"
+
+
+def sentence(text: str) -> str:
+    """With a capital first letter; the rest is left alone."""
+    return text[:1].upper() + text[1:]
 
 
 def spoken(name: str) -> str:

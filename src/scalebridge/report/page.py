@@ -66,7 +66,7 @@ def _head(result: HomogenizationResult) -> dict[str, Any]:
     return {
         "version": scalebridge.__version__,
         "headline": words.headline(result),
-        "quantity": result.quantity,
+        "quantity": words.sentence(result.quantity),
         "boundary": BOUNDARY_WORDS.get(result.boundary, result.boundary),
         "value_words": _unbroken(words.value_in_words(result)),
         "total": words.percent(result.error.total),
@@ -77,7 +77,7 @@ def _head(result: HomogenizationResult) -> dict[str, Any]:
         "facts": facts,
         "box": words.box_in_words(result),
         "history": "; ".join(result.image.history),
-        "failed": [v for v in result.validity if v.ok is False],
+        "failed": [(words.sentence(v.assumption), v.message) for v in result.validity if v.ok is False],
         "warnings": result.warnings,
         "record": _safe(record),
     }
@@ -112,7 +112,7 @@ def _tensor(result: HomogenizationResult) -> dict[str, Any]:
         caption += "; Voigt with engineering shear (σ_xy = C · γ_xy, γ = 2ε)"
     bounds = figures.bounds_chart(result, PAGE) if result.bounds or result.bracket else None
     return {
-        "title": f"Effective {result.quantity}",
+        "title": words.sentence(result.quantity),
         "tensor_words": f"{'Entries' if names else 'It'} may be wrong by "
         f"{words.percent(result.error.total)} of {'the norm of the tensor' if names else 'its value'}.",
         "tensor_rows": rows if names else [],
@@ -150,18 +150,31 @@ def _vectors(result: HomogenizationResult) -> list[dict[str, Any]]:
 
 
 def _derived(result: HomogenizationResult) -> list[dict[str, Any]]:
-    """Engineering constants, anisotropy, tortuosity and whatever else was derived from the tensor."""
+    """Engineering constants, anisotropy, tortuosity and whatever else was derived from the tensor.
+
+    Where an entry is missing, "reasons" ("group.entry" -> words) tells why, and the table repeats it.
+    """
+    reasons = result.extra.get("reasons") or {}
+    axes = result.image.grid.axis_names
     groups, single = [], []
+
+    def text(name: str, key: str, value: Any) -> str:
+        why = reasons.get(f"{name}.{key}") or reasons.get(name)
+        return f"– ({why})" if value is None and why else quantity_text(result, key, value)
+
     for name, entry in result.extra.items():
-        if name in ("expansion", "heat_free_stress", "symbol"):
+        if name in ("expansion", "heat_free_stress", "symbol", "transport", "reasons"):
             continue
         if isinstance(entry, Mapping):
-            rows = [(words.spoken(str(k)), quantity_text(result, str(k), v)) for k, v in entry.items()]
-            groups.append({"title": words.spoken(name).capitalize(), "rows": rows})
+            rows = [(words.spoken(str(k)), text(name, str(k), v)) for k, v in entry.items()]
+            groups.append({"title": words.sentence(words.spoken(name)), "rows": rows})
+        elif np.ndim(entry) == 1 and len(entry) == len(axes):
+            along = zip(axes, entry, strict=True)
+            single += [(f"{words.spoken(name)} along {a}", text(name, a, v)) for a, v in along]
         else:
-            single.append((words.spoken(name), quantity_text(result, name, entry)))
+            single.append((words.spoken(name), text(name, name, entry)))
     if single:
-        groups.append({"title": "Derived", "rows": single})
+        groups.append({"title": "Transport" if "tortuosity" in result.extra else "Derived", "rows": single})
     return groups
 
 
@@ -334,7 +347,12 @@ def _solution(result: HomogenizationResult) -> dict[str, Any]:
 
     def shown(verdict: Verdict) -> dict[str, str]:
         kind, mark = marks[verdict.ok]
-        return {"kind": kind, "mark": mark, "assumption": verdict.assumption, "message": verdict.message}
+        return {
+            "kind": kind,
+            "mark": mark,
+            "assumption": words.sentence(verdict.assumption),
+            "message": verdict.message,
+        }
 
     rows = [
         ("method", solver.method or "–"),

@@ -29,10 +29,11 @@ def write_report(result: HomogenizationResult, destination: str | Path, *, force
 
 
 def write_results(
-    result: HomogenizationResult, folder: str | Path, *, force: bool = False
+    result: HomogenizationResult, folder: str | Path, *, force: bool = False, fields: bool = True
 ) -> tuple[Path, ...]:
     """Writes result.json, result.csv and, when the result has local fields, fields.vti. Returns the paths.
 
+    fields: False leaves fields.vti out.
     Fails when: one of them exists and `force` is not given, or the folder cannot be written (OutputError).
     Nothing is written then.
     """
@@ -41,12 +42,13 @@ def write_results(
     from scalebridge.report.vti import write_fields
 
     folder = Path(folder)
-    names = (RECORD, TABLE, FIELDS) if result.fields else (RECORD, TABLE)
+    fields = fields and bool(result.fields)
+    names = (RECORD, TABLE, FIELDS) if fields else (RECORD, TABLE)
     paths = tuple(folder / name for name in names)
     _prepare(folder, paths, force)
     write_text(paths[0], record_text(result) + "\n")
     write_text(paths[1], to_csv(result))
-    if result.fields:
+    if fields:
         write_fields(result, paths[2])
     return paths
 

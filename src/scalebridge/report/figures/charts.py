@@ -192,6 +192,8 @@ def concentration_chart(concentration: Concentration, theme: Theme = LIGHT) -> F
     """Distribution of the concentration factor in each phase, logarithmic so that the tail, which breaks
     things, shows.
     """
+    from matplotlib.ticker import NullFormatter
+
     with drawing(theme):
         figure, axes = _chart(2.3)
         floor = np.inf
@@ -207,6 +209,9 @@ def concentration_chart(concentration: Concentration, theme: Theme = LIGHT) -> F
         axes.set_yscale("log")
         if np.isfinite(floor):
             axes.set_ylim(bottom=0.7 * floor)
+            low, high = axes.get_ylim()
+            if high > 20 * low:  # decades are enough then
+                axes.yaxis.set_minor_formatter(NullFormatter())
         axes.set_xlim(left=0.0)
         axes.set_xlabel(f"{concentration.name} / macroscopic {concentration.name}", labelpad=2)
         axes.set_ylabel("probability density", labelpad=2)
