@@ -184,7 +184,7 @@ def deviatoric_projector(d: int) -> np.ndarray:
     return np.eye(len(PAIRS[d])) - spherical_projector(d)
 
 
-def isotropic_stiffness(bulk: complex | float, shear: complex | float, d: int = 3) -> np.ndarray:
+def isotropic_stiffness(bulk: complex | float | int, shear: complex | float | int, d: int = 3) -> np.ndarray:
     """d K J + 2 G (1 - J) as a Mandel matrix; in 2-D `bulk` is the plane bulk modulus."""
     return d * bulk * spherical_projector(d) + 2 * shear * deviatoric_projector(d)
 
