@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import time
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import scalebridge.homogenize
 from example_results import conduction_result
 from scalebridge.cli.main import main
 from scalebridge.cli.options import numbers, phase_section, phase_sections
 from scalebridge.core.errors import InputError, PhaseError
 from scalebridge.core.status import Status
+from scalebridge.homogenize.estimate import Estimate
 
 TWO_PHASES = ["--physics", "conduction", "--phase", "0:k=1", "--phase", "1:k=10"]
 
@@ -49,14 +48,15 @@ class FakeSolver:
 
     @staticmethod
     def estimate(image: Any, laws: Any, **options: Any) -> Any:
-        return types.SimpleNamespace(bytes=1_000_000, seconds=0.5, words="1 MB, half a second")
+        return Estimate(1_000_000, 0.5, 12, 3)
 
 
 @pytest.fixture
 def solver(monkeypatch: pytest.MonkeyPatch) -> FakeSolver:
     fake = FakeSolver()
-    monkeypatch.setattr(scalebridge.homogenize, "homogenize", fake.homogenize, raising=False)
-    monkeypatch.setattr(scalebridge.homogenize, "estimate", fake.estimate, raising=False)
+    monkeypatch.setattr("scalebridge.study.run.homogenize", fake.homogenize)
+    monkeypatch.setattr("scalebridge.study.run.estimate", fake.estimate)
+    monkeypatch.setattr("scalebridge.homogenize.estimate.estimate", fake.estimate)
     return fake
 
 
@@ -159,10 +159,8 @@ def test_a_mistake_gets_one_message_and_exit_code_2(
 def test_an_image_larger_than_memory_is_refused_with_the_estimate(
     image: str, solver: FakeSolver, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        solver, "estimate", lambda *_, **__: types.SimpleNamespace(bytes=1e15, seconds=1.0, words="much")
-    )
-    monkeypatch.setattr(scalebridge.homogenize, "estimate", solver.estimate, raising=False)
+    much = Estimate(10**15, 1.0, 12, 3)
+    monkeypatch.setattr("scalebridge.study.run.estimate", lambda *_, **__: much)
     code, _, err = run(capsys, "homogenize", image, *TWO_PHASES)
     assert code == 2
     assert "1 PB" in err
@@ -351,7 +349,7 @@ def test_init_writes_a_study_that_plans(
     overrides = ["--set", "image.path=image.npy", "--set", "phase.1.k=4"]
     code, out, err = run(capsys, "run", "study.toml", "--dry-run", *overrides)
     assert code == 0, err
-    assert "1 MB, half a second" in out
+    assert "3 load cases, about 12 iterations each, 1 MB of memory" in out
     assert not solver.asked
     code, out, _ = run(capsys, "run", "study.toml", "--dry-run", "--json", *overrides)
     assert json.loads(out)["bytes"] == 1_000_000
@@ -378,7 +376,7 @@ def test_inspect_tells_draws_and_estimates(
     assert code == 0, err
     assert "8 x 7 x 6" in out
     assert "5.345" in out
-    assert "1 MB, half a second" in out
+    assert "3 load cases, about 12 iterations each, 1 MB of memory" in out
     assert Path("image-slices.png").read_bytes().startswith(b"\x89PNG")
     code, out, _ = run(capsys, "inspect", image, "--json", "--no-picture")
     record = json.loads(out)

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scalebridge.cell.boundary import KinematicUniform, OppositeFaces, Periodic, Platens, StaticUniform
     from scalebridge.grid import Field, GreyImage, PhaseImage, VoxelGrid
-    from scalebridge.homogenize import estimate, homogenize
+    from scalebridge.homogenize.driver import homogenize
+    from scalebridge.homogenize.estimate import estimate
     from scalebridge.homogenize.result import HomogenizationResult
     from scalebridge.material import Conduction, Elasticity, Thermoelasticity
     from scalebridge.material.plane import PlaneState
@@ -70,7 +71,7 @@ _HOME = {
     "Thermoelasticity": "scalebridge.material",
     "VoxelGrid": "scalebridge.grid",
     "describe": "scalebridge.microstructure",
-    "estimate": "scalebridge.homogenize",
+    "estimate": "scalebridge.homogenize.estimate",
     "generate": "scalebridge.microstructure.generate",
     "homogenize": "scalebridge.homogenize",
     "read_grey": "scalebridge.microstructure",
@@ -79,13 +80,15 @@ _HOME = {
     "write_report": "scalebridge.report",
     "write_results": "scalebridge.report",
 }
+# Modules that are public under their own name; `homogenize` is also the function, see its __init__.py.
+_FOLDERS = ("generate", "homogenize")
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'scalebridge' has no attribute {name!r}")
     home = importlib.import_module(_HOME[name])
-    value = home if _HOME[name].endswith(f".{name}") else getattr(home, name)
+    value = home if name in _FOLDERS else getattr(home, name)
     globals()[name] = value
     return value
 

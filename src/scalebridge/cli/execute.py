@@ -7,20 +7,20 @@ import json as json_module
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from scalebridge import __version__
 from scalebridge.cli.progress import Progress
 from scalebridge.core.compilation_cache import enable_compilation_cache
 from scalebridge.core.files import writing
 from scalebridge.core.provenance import file_sha256
-from scalebridge.homogenize.result import HomogenizationResult
 from scalebridge.study.folder import RunFolder, claim, refuse_finished, run_key, settings_seen_from
 from scalebridge.study.plan import Plan, prepare
-from scalebridge.study.run import estimate_plan
-from scalebridge.study.run import run as run_plan
 from scalebridge.study.schema import Study
 from scalebridge.study.toml_text import to_toml
+
+if TYPE_CHECKING:
+    from scalebridge.homogenize.result import HomogenizationResult
 
 _FIELD_BYTES_PER_VOXEL = 200
 
@@ -42,6 +42,9 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
     if folder is not None and not show.dry_run:
         refuse_finished(folder, show.force)  # before a large image is read
     plan = prepare(study, base)
+    # The solver is loaded only now: a mistake in the input is answered without waiting for it.
+    from scalebridge.study.run import run as run_plan
+
     if show.dry_run:
         return _print_plan(plan, show)
     if not (show.json or show.quiet):
@@ -87,6 +90,8 @@ def _study_text(study: Study, base: Path | str, folder: Path) -> str:
 
 
 def _print_plan(plan: Plan, show: Presentation) -> int:
+    from scalebridge.study.run import estimate_plan
+
     needed = estimate_plan(plan)
     if show.json:
         record: Mapping[str, Any] = {
@@ -106,4 +111,6 @@ def _print_result(result: HomogenizationResult, show: Presentation) -> None:
 
         print(json_module.dumps(to_json(result), allow_nan=False))
     else:
-        print(result)
+        from scalebridge.homogenize.present import to_text
+
+        print(to_text(result))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.grid import PhaseImage, VoxelGrid
-from scalebridge.homogenize import homogenize
+from scalebridge.homogenize.driver import homogenize
 from scalebridge.material import Conduction, Elasticity
 
 Test = Callable[[], tuple[float, float]]

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from scalebridge.core import provenance
 from scalebridge.core.checkpoint import AbstractStore, NullStore
 from scalebridge.core.memory import check_fits
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
+from scalebridge.homogenize.driver import homogenize
+from scalebridge.homogenize.estimate import Estimate, estimate
 from scalebridge.homogenize.result import HomogenizationResult
 from scalebridge.study.plan import Plan
 from scalebridge.study.schema import DEFAULT_ACCURACY
 
 
-def estimate_plan(plan: Plan) -> Any:
+def estimate_plan(plan: Plan) -> Estimate:
     """Memory, time and iterations of a plan before it is run: an `Estimate` with bytes, seconds, words."""
-    from scalebridge.homogenize import estimate
-
     return estimate(plan.image, plan.laws, boundary=plan.boundary)
 
 
@@ -29,8 +28,6 @@ def run(
 
     Fails when: it needs more memory than there is (ResourceError), or as `homogenize` does.
     """
-    from scalebridge.homogenize import homogenize
-
     check_fits(
         estimate_plan(plan).bytes,
         f"A run on {plan.image.grid.size:,} voxels",
