@@ -294,7 +294,7 @@ def _load(result: HomogenizationResult, fields: LocalFields, number: int) -> dic
             "voxel": ", ".join(map(str, s.voxel)),
             "position": ""
             if s.position is None
-            else ", ".join(words.number(x * unit.factor) for x in s.position),
+            else ", ".join(words.number(x * unit.factor, 3) for x in s.position),
         }
         for s in found.hot_spots
     ]
