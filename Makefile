@@ -3,9 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
-# Tests compile the same programs again and again: keep them. One thread each, because two workers share the machine.
-TEST_ENVIRONMENT := JAX_COMPILATION_CACHE_DIR=$(CURDIR)/.cache/xla JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1 \
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# Two workers share the machine: more threads than one each would only get into each other's way.
+TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 WORKERS ?= 2
 
 .PHONY: help setup demo test check bench docs clean

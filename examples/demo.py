@@ -6,6 +6,7 @@ conductivity with an error budget, the local fields, and a report: everything la
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from scalebridge.cli.main import main as scalebridge
 from scalebridge.microstructure import gaussian_level_cut, write_image
 
-FOLDER = Path(__file__).resolve().parent.parent / "demo"
+FOLDER = Path(os.path.relpath(Path(__file__).resolve().parent.parent / "demo"))
 
 
 def run(folder: Path = FOLDER, size: int = 96) -> int:

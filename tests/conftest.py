@@ -9,11 +9,18 @@ import pytest
 from hypothesis import HealthCheck, settings
 from jaxtyping import install_import_hook
 
+# Workers that share a cache of compiled programs could read what another is still writing.
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+
 # Shapes and types of every annotated function are checked in tests; users do not pay for it.
 install_import_hook("scalebridge", "beartype.beartype")
 
 settings.register_profile(
-    "scalebridge", deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    "scalebridge",
+    deadline=None,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=True,
 )
 settings.load_profile("scalebridge")
 
