@@ -9,6 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
+from scipy.spatial.transform import Rotation
 
 from physics_assertions import (
     assert_between_bounds,
@@ -27,7 +28,7 @@ from scalebridge.homogenize.exact_relations import (
     two_phase_expansion,
 )
 from scalebridge.material import Conduction, Elasticity, PlaneState, Thermoelasticity
-from scalebridge.numerics.mandel import isotropic_stiffness
+from scalebridge.numerics.mandel import isotropic_stiffness, rotate_mandel4
 
 moduli = st.floats(0.01, 100.0)
 fraction = st.floats(0.01, 0.99)
@@ -189,6 +190,37 @@ def test_plane_states() -> None:
     assert upper < 0.5 * (1 / 1.4 + 10 / 1.6)  # plane bulk modulus E / (2 (1 - nu)), Voigt mean
     assert "plane bulk modulus" in stress.note
     assert_allclose(cell_tensor(laws[0], 2), cell_tensor(laws[0], 2, PlaneState.STRAIN))
+
+
+def test_orientations_per_voxel() -> None:
+    """Averages over grains against one grain after the other, and cases known beforehand."""
+    rotations = Rotation.random(500, random_state=4).as_matrix()
+    stacked = np.moveaxis(rotations, 0, -1).reshape(3, 3, 10, 50)
+    crystal, matrix = Elasticity.cubic(168.4, 121.4, 75.4), Elasticity.isotropic(E=70.0, nu=0.3)
+    bounds = tensor_bounds({0: matrix, 1: crystal}, two(0.4), orientations={1: stacked})
+    turned = rotate_mandel4(crystal.tensor, rotations)
+    assert_allclose(bounds.voigt, 0.6 * matrix.tensor + 0.4 * turned.mean(axis=0), rtol=1e-11, atol=1e-11)
+    soft = 0.6 * np.linalg.inv(matrix.tensor) + 0.4 * np.linalg.inv(turned).mean(axis=0)
+    assert_allclose(bounds.reuss, np.linalg.inv(soft), rtol=1e-10, atol=1e-10)
+    # A quarter turn about each axis leaves a cube alone, so any set of them must change nothing.
+    quarter = Rotation.from_euler("xyz", [90, 180, 270], degrees=True).as_matrix()[..., None]
+    alone = tensor_bounds({1: crystal}, {1: 1.0}, orientations={1: quarter})
+    assert_allclose(alone.voigt, crystal.tensor, atol=1e-11)
+    sheet = Conduction.orthotropic(1.0, 2.0, 0.0)
+    ring = np.moveaxis(Rotation.from_rotvec([[0, 0, 0], [0, 0, np.pi / 2]]).as_matrix(), 0, -1)
+    conduction = tensor_bounds({0: sheet}, {0: 1.0}, orientations={0: ring})
+    assert_allclose(conduction.voigt, np.diag([1.5, 1.5, 0]), atol=1e-14)
+    assert_allclose(conduction.reuss, np.diag([4 / 3, 4 / 3, 0]), atol=1e-14)
+    everywhere = tensor_bounds({0: sheet}, {0: 1.0}, orientations={0: stacked})
+    assert not np.any(everywhere.reuss)
+
+
+def test_plane_orientations() -> None:
+    ring = np.array([[[0.6, 1.0], [-0.8, 0.0]], [[0.8, 0.0], [0.6, 1.0]]])
+    c = Elasticity.from_mandel(np.diag([3.0, 2.0, 1.0]) + 0.3)
+    bounds = tensor_bounds({0: c}, {0: 1.0}, ndim=2, orientations={0: ring})
+    expected = np.mean([rotate_mandel4(c.tensor, ring[..., i]) for i in range(2)], axis=0)
+    assert_allclose(bounds.voigt, expected, rtol=1e-13)
 
 
 def test_labels_and_fractions_must_match() -> None:

@@ -11,7 +11,7 @@ with the smallest moduli as comparison for the lower and the largest for the upp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from scalebridge.material.elasticity import Elasticity
 from scalebridge.material.plane import PlaneState, plane_tensor
 from scalebridge.material.thermoelasticity import Thermoelasticity
 from scalebridge.numerics.mandel import deviatoric_projector, isotropic_stiffness, spherical_projector
+from scalebridge.numerics.orientation import mean_rotated2, mean_rotated4
 
 LinearLaw = Conduction | Elasticity | Thermoelasticity
 NULL_TOLERANCE = 1e-12
@@ -34,11 +35,13 @@ def tensor_bounds(
     *,
     ndim: int = 3,
     plane: PlaneState | None = None,
+    orientations: Mapping[int, np.ndarray] | None = None,
 ) -> TensorBounds:
     """Voigt, Reuss and Hashin-Shtrikman bounds of the effective tensor of an image of `ndim` dimensions.
 
     laws, fractions: by label; labels without a fraction, or with zero, do not count. plane: 2-D elasticity
     only.
+    orientations: by label the rotations (d, d, ...) of all its voxels, for phases whose axes turn.
     Shapes: as the effective tensor, (d, d) for conduction, Mandel (m, m) for elasticity.
     Hashin-Shtrikman also assumes a macroscopically isotropic arrangement, which only the image can tell.
     Fails when: a label with a fraction has no law, or fractions do not add up to one (PhaseError).
@@ -58,9 +61,11 @@ def tensor_bounds(
     tensors = np.stack([cell_tensor(laws[label], ndim, plane) for label in present])
     conduction = all(isinstance(laws[label], Conduction) for label in present)
     hashin_shtrikman, note = hashin_shtrikman_bounds(tensors, weights, conduction=conduction)
+    turned = [(orientations or {}).get(label) for label in present]
+    voigt, reuss = oriented_averages(tensors, weights, turned, conduction=conduction)
     return TensorBounds(
-        voigt=voigt_average(tensors, weights),
-        reuss=reuss_average(tensors, weights),
+        voigt=voigt,
+        reuss=reuss,
         hashin_shtrikman=hashin_shtrikman,
         note=note,
     )
@@ -82,27 +87,46 @@ def voigt_average(tensors: np.ndarray, fractions: np.ndarray) -> np.ndarray:
 
 
 def reuss_average(tensors: np.ndarray, fractions: np.ndarray) -> np.ndarray:
-    """(sum f C^-1)^-1: the softest a mixture can be; zero in each direction in which some phase carries
-    nothing.
+    """(sum f C^-1)^-1: the softest a mixture can be; zero wherever some phase carries nothing.
 
     Singular phases are the limit of soft ones: a uniform flux must vanish where any phase cannot carry it.
     """
-    m = tensors.shape[-1]
-    blocked = []
-    compliance = np.zeros((m, m))
-    for tensor, fraction in zip(tensors, fractions, strict=True):
-        values, vectors = np.linalg.eigh(tensor)
-        carries = values > NULL_TOLERANCE * max(float(np.abs(values).max()), np.finfo(float).tiny)
-        compliance += fraction * (vectors[:, carries] / values[carries]) @ vectors[:, carries].T
-        blocked.append(vectors[:, ~carries])
-    null = np.concatenate(blocked, axis=1)
-    if null.shape[1] == 0:
-        return _symmetric(np.linalg.inv(compliance))
-    u, s, _ = np.linalg.svd(null)
-    rank = int(np.sum(s > 1e-8))
-    free = u[:, rank:]
+    split = [_compliance_and_null(tensor) for tensor in tensors]
+    compliance = np.einsum("p,pij->ij", fractions, np.stack([part[0] for part in split]))
+    return _reuss(compliance, sum((part[1] for part in split), np.zeros_like(tensors[0])))
+
+
+def oriented_averages(
+    tensors: np.ndarray, fractions: np.ndarray, rotations: Sequence[np.ndarray | None], *, conduction: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Voigt and Reuss averages of phases (p, m, m) whose axes turn: rotations (d, d, ...) or None."""
+    voigt, compliance, null = (np.zeros_like(tensors[0]) for _ in range(3))
+    for tensor, fraction, turned in zip(tensors, fractions, rotations, strict=True):
+        parts = np.stack([tensor, *_compliance_and_null(tensor)])
+        if turned is not None and conduction:
+            parts = np.stack([mean_rotated2(part, turned) for part in parts])
+        elif turned is not None:
+            parts = mean_rotated4(parts, turned)
+        voigt += fraction * parts[0]
+        compliance += fraction * parts[1]
+        null += parts[2]
+    return _symmetric(voigt), _reuss(compliance, null)
+
+
+def _compliance_and_null(tensor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The inverse on what a tensor carries, and the projector on what it does not."""
+    values, vectors = np.linalg.eigh(tensor)
+    carries = values > NULL_TOLERANCE * max(float(np.abs(values).max()), np.finfo(float).tiny)
+    kept, lost = vectors[:, carries], vectors[:, ~carries]
+    return (kept / values[carries]) @ kept.T, lost @ lost.T
+
+
+def _reuss(compliance: np.ndarray, null: np.ndarray) -> np.ndarray:
+    """The inverse of the mean compliance on the fluxes that every phase carries (no part in `null`)."""
+    values, vectors = np.linalg.eigh(null)
+    free = vectors[:, values < 1e-8]
     if free.shape[1] == 0:
-        return np.zeros((m, m))
+        return np.zeros_like(compliance)
     return _symmetric(free @ np.linalg.inv(free.T @ compliance @ free) @ free.T)
 
 
