@@ -50,7 +50,9 @@ class CoefficientForm:
             return 2 if self.vector else 1
         return self.ndim if self.symmetry is Symmetry.DIAGONAL else self.size * (self.size + 1) // 2
 
-    def flux(self, coefficients: Sequence[jax.Array], drive: Sequence[jax.Array | None]) -> list[jax.Array | None]:
+    def flux(
+        self, coefficients: Sequence[jax.Array], drive: Sequence[jax.Array | None]
+    ) -> list[jax.Array | None]:
         """C : drive with structural zeros: entries None in `drive` are zero and cost nothing."""
         m = self.size
         if self.symmetry is Symmetry.DIAGONAL or (self.symmetry is Symmetry.ISOTROPIC and not self.vector):
@@ -152,14 +154,18 @@ def coefficient_field(
         labels = pad_voxels(index, form.ndim, True)
     else:
         labels = np.pad(index.astype(np.int32), 1, constant_values=table.shape[1])
-    return CoefficientField(form, None, jnp.asarray(np.concatenate([table, outside], axis=1)), jnp.asarray(labels))
+    return CoefficientField(
+        form, None, jnp.asarray(np.concatenate([table, outside], axis=1)), jnp.asarray(labels)
+    )
 
 
 def coefficient_field_from_voxels(
     form: CoefficientForm, packed: np.ndarray, periodic: bool, dtype: type = np.float32
 ) -> CoefficientField:
     """Coefficients given voxel by voxel (grains, fibres): packed (count, *shape)."""
-    return CoefficientField(form, jnp.asarray(pad_voxels(packed.astype(dtype), form.ndim, periodic)), None, None)
+    return CoefficientField(
+        form, jnp.asarray(pad_voxels(packed.astype(dtype), form.ndim, periodic)), None, None
+    )
 
 
 def _clear_outside(padded: np.ndarray, ndim: int) -> None:

@@ -164,28 +164,33 @@ def _levels(index: Any, table: Any, edges: tuple[Edge, ...], plan: tuple[tuple[b
     return multigrid.coarsen(multigrid.face_operator(faces, periodic), plan)
 
 
-@functools.partial(jax.jit, static_argnames=("edges", "axis"))
-def _first_residual(
-    faces: tuple[Any, ...], steps: Any, edges: tuple[Edge, ...], axis: int
-) -> tuple[Any, ...]:
+def load_of(steps: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
+    """Increments of x_axis across the faces of every axis: data, so that all loads share one compilation."""
+    return tuple(step if a == axis else jnp.zeros_like(step) for a, step in enumerate(steps))
+
+
+@functools.partial(jax.jit, static_argnames=("edges",))
+def first_residual(faces: tuple[Any, ...], load: tuple[Any, ...], edges: tuple[Edge, ...]) -> tuple[Any, ...]:
     """b = -A x_a, |b|^2, the energy of x_a, and the squared norm of its fluxes."""
-    step = steps.astype(faces[axis].dtype)
-    flux = faces[axis] * step
-    b = multigrid.upper_faces(flux, axis) - multigrid.lower_faces(flux, axis)
-    own = own_faces(flux, axis, edges[axis])
-    energy = multigrid.dot(own, own_faces(step, axis, edges[axis]))
-    return b, multigrid.dot(b, b), energy, multigrid.dot(own, own)
+    b: Any = 0.0
+    energy: Any = 0.0
+    square: Any = 0.0
+    for a, (t, step) in enumerate(zip(faces, load, strict=True)):
+        flux = t * step.astype(t.dtype)
+        b = b + multigrid.upper_faces(flux, a) - multigrid.lower_faces(flux, a)
+        own = own_faces(flux, a, edges[a])
+        energy = energy + multigrid.dot(own, own_faces(step.astype(t.dtype), a, edges[a]))
+        square = square + multigrid.dot(own, own)
+    return b, multigrid.dot(b, b), energy, square
 
 
 def fluxes_of(
-    index: Any, table: Any, w: Any, steps: Any, edges: tuple[Edge, ...], axis: int
-) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """Double-precision fluxes and potential increments of x_a + w on all faces. To be traced."""
-    drops = list(increments(w.astype(jnp.float64), edges))
-    drops[axis] = drops[axis] + steps
-    return tuple(t * g for t, g in zip(transmissibilities(index, table, edges), drops, strict=True)), tuple(
-        drops
-    )
+    index: Any, table: Any, w: Any, load: tuple[Any, ...], edges: tuple[Edge, ...]
+) -> tuple[Any, ...]:
+    """Double-precision fluxes of x_a + w on all faces. To be traced."""
+    drops = increments(w.astype(jnp.float64), edges)
+    faces = transmissibilities(index, table, edges)
+    return tuple(t * (g + step) for t, g, step in zip(faces, drops, load, strict=True))
 
 
 def _slab(array: Any, edge: Edge, first: Any, planes: int, outside: float) -> Any:
@@ -200,14 +205,14 @@ def _slab(array: Any, edge: Edge, first: Any, planes: int, outside: float) -> An
     return jnp.where(inside, values, outside)
 
 
-@functools.partial(jax.jit, static_argnames=("edges", "axes"))
+@functools.partial(jax.jit, static_argnames=("edges",))
 def _evaluated(
     index: Any,
     table: Any,
     pair: tuple[Any, Any],
+    loads: tuple[tuple[Any, ...], tuple[Any, ...]],
     steps: tuple[Any, ...],
     edges: tuple[Edge, ...],
-    axes: tuple[int, int],
 ) -> tuple[Any, Any, Any, Any]:
     """For the first of two loads: residual and its square, flux integral; a(u_first, u_second).
 
@@ -224,7 +229,9 @@ def _evaluated(
         last = own & (first + jnp.arange(planes) == shape[0] - 1).reshape(own.shape)
         labels = index[(first - 1 + jnp.arange(planes + 2)) % shape[0]]
         values = [_slab(w, edges[0], first, planes, 0.0).astype(jnp.float64) for w in pair]
-        total, work, sums = 0.0, 0.0, []
+        total: Any = 0.0
+        work: Any = 0.0
+        sums: list[Any] = []
         for a, edge in enumerate(edges):
             if a == 0:
                 r = lookup(table[:, 0], labels)
@@ -233,12 +240,15 @@ def _evaluated(
                     r = jnp.where((rows >= 0) & (rows < shape[0]), r, 0.0 if edge is Edge.FIXED else jnp.inf)
                 t = 1 / (r[:-1] + r[1:])
                 drops = [v[1:] - v[:-1] for v in values]
-                step = lax.dynamic_slice_in_dim(steps[0], first, planes + 1, 0)
+                part_of = functools.partial(
+                    lax.dynamic_slice_in_dim, start_index=first, slice_size=planes + 1
+                )
+                step, gradients = part_of(steps[0]), [part_of(load[0]) for load in loads]
             else:
                 t = one_axis(lookup(table[:, a], labels[1:-1]), edge, a)
                 drops = [one_increment(v[1:-1], edge, a) for v in values]
-                step = steps[a]
-            drops = [g + step if axis == a else g for g, axis in zip(drops, axes, strict=True)]
+                step, gradients = steps[a], [load[a] for load in loads]
+            drops = [g + gradient for g, gradient in zip(drops, gradients, strict=True)]
             q = t * drops[0]
             lower, upper = multigrid.lower_faces, multigrid.upper_faces
             total = total + upper(q, a) - lower(q, a)
@@ -267,8 +277,9 @@ def _evaluated(
 
 def _evaluate(disc: Discretization, w: Any, axis: int) -> tuple[Any, float, float, np.ndarray]:
     """Residual (single precision), its square, energy, and flux integral, from double-precision fluxes."""
+    load = load_of(disc.steps, axis)
     residual, square, energy, integral = _evaluated(
-        disc.index, disc.table, (w, w), disc.steps, disc.edges, (axis, axis)
+        disc.index, disc.table, (w, w), (load, load), disc.steps, disc.edges
     )
     return residual, float(square), float(energy), np.asarray(integral)
 
@@ -338,10 +349,12 @@ def _solve_load(
     progress: AbstractProgress,
     initial: Any,
 ) -> _Load:
-    problem, tree, steps = disc.problem, disc.tree, disc.steps[axis]
+    problem, tree = disc.problem, disc.tree
     rtol = max(method.rtol or 0.0, 1e-13)
     value_rtol = method.value_rtol or 0.0
-    residual, square, start, flux_square = _first_residual(tree.levels[0].faces, steps, disc.edges, axis)
+    residual, square, start, flux_square = first_residual(
+        tree.levels[0].faces, load_of(disc.steps, axis), disc.edges
+    )
     # A load that meets no obstacle has b = 0 up to round-off: nothing to solve, and nothing to divide by.
     reference = max(math.sqrt(square), 1e-10 * math.sqrt(flux_square), np.finfo(float).tiny)
     voigt = energy = float(start)
@@ -421,9 +434,8 @@ def solve_finite_volume(
         for i, j in itertools.combinations(range(len(axes)), 2):
             if loads[i].percolates and loads[j].percolates:
                 pair = (loads[i].fluctuation, loads[j].fluctuation)
-                value = _evaluated(disc.index, disc.table, pair, disc.steps, disc.edges, (axes[i], axes[j]))[
-                    2
-                ]
+                given = (load_of(disc.steps, axes[i]), load_of(disc.steps, axes[j]))
+                value = _evaluated(disc.index, disc.table, pair, given, disc.steps, disc.edges)[2]
                 effective[i, j] = effective[j, i] = float(value) * disc.scale
     return FiniteVolumeSolution(
         problem,

@@ -14,6 +14,7 @@ import enum
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -47,22 +48,28 @@ def mode_scale(m: int, spacing: Sequence[float]) -> float:
 def needed_modes(ndim: int, element: Element) -> tuple[int, ...]:
     """The modes m = s + a that some gradient part uses."""
     return tuple(
-        sorted({s | 1 << a for s, a in itertools.product(submodes(ndim, element), range(ndim)) if not s >> a & 1})
+        sorted(
+            {s | 1 << a for s, a in itertools.product(submodes(ndim, element), range(ndim)) if not s >> a & 1}
+        )
     )
 
 
-def _low(v: jax.Array, axis: int) -> jax.Array:
-    return jax.lax.slice_in_dim(v, 0, v.shape[axis] - 1, axis=axis)
+def _cut(v: Any, axis: int, part: slice) -> Any:
+    return v[(*(slice(None),) * axis, part)]
 
 
-def _high(v: jax.Array, axis: int) -> jax.Array:
-    return jax.lax.slice_in_dim(v, 1, v.shape[axis], axis=axis)
+def _low(v: Any, axis: int) -> Any:
+    return _cut(v, axis, slice(0, v.shape[axis] - 1))
 
 
-def corner_modes(u: jax.Array, ndim: int, wanted: Sequence[int]) -> dict[int, jax.Array]:
+def _high(v: Any, axis: int) -> Any:
+    return _cut(v, axis, slice(1, v.shape[axis]))
+
+
+def corner_modes(u: Any, ndim: int, wanted: Sequence[int]) -> dict[int, Any]:
     """Unscaled modes of all voxels: sums and differences of the corner values of `u` along its last `ndim` axes.
 
-    Shapes: u (..., n0 + 1, n1 + 1, ...) node values -> each mode (..., n0, n1, ...).
+    Shapes: u (..., n0 + 1, n1 + 1, ...) node values -> each mode (..., n0, n1, ...). NumPy or JAX arrays.
     """
     first = u.ndim - ndim
     level = {0: u}
@@ -70,7 +77,7 @@ def corner_modes(u: jax.Array, ndim: int, wanted: Sequence[int]) -> dict[int, ja
         axis = first + a
         later = (1 << (a + 1)) - 1
         prefixes = {m & later for m in wanted}
-        split: dict[int, jax.Array] = {}
+        split: dict[int, Any] = {}
         for m, v in level.items():
             low, high = _low(v, axis), _high(v, axis)
             if m in prefixes:
@@ -115,7 +122,10 @@ def pad_nodes(u: jax.Array, ndim: int, periodic: bool, first_axis: int = 0) -> j
         axis = u.ndim - ndim + a
         n = u.shape[axis]
         if periodic:
-            before, after = jax.lax.slice_in_dim(u, n - 1, n, axis=axis), jax.lax.slice_in_dim(u, 0, 1, axis=axis)
+            before, after = (
+                jax.lax.slice_in_dim(u, n - 1, n, axis=axis),
+                jax.lax.slice_in_dim(u, 0, 1, axis=axis),
+            )
             u = jnp.concatenate([before, u, after], axis=axis)
         else:
             widths = [(0, 0)] * u.ndim

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jax
@@ -26,30 +26,35 @@ from scalebridge.cell.problem import CellProblem, CellSolution
 
 # Above this many phases the moment matrices (36 x 36 each in 3-D elasticity) are not collected.
 MAX_MOMENT_PHASES = 32
+# Up to this many mode values the sums are done in NumPy, which needs no compilation.
+WITHOUT_COMPILER = 6e7
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Moments:
-    """Means over the cell. Shapes: energy (L, L), flux (L, m), drive (L, m), moments (P, L, m, L, m) or None."""
+    """Means over the cell. Shapes: energy (L, L), flux (L, m), drive (L, m), moments (P, L, m, L, m) or None,
+    phase_drive (P, L, m) or None: <1_p e>, from which strain concentration and thermal loads follow.
+    """
 
     energy: np.ndarray
     flux: np.ndarray
     drive: np.ndarray
     moments: np.ndarray | None
+    phase_drive: np.ndarray | None = None
 
 
-def _drives(disc: Discretization, w: jax.Array, macro: jax.Array | None) -> list[tuple[float, list[jax.Array | None]]]:
-    """All gradient parts with their weights; w (L, c, planes + 1, ...) -> parts (L, planes, ...)."""
+def _drives(disc: Discretization, w: Any, macro: Any) -> Iterator[tuple[int, float, list[Any]]]:
+    """All gradient parts (s, weight, drive) of w (L, c, planes + 1, ...), NumPy or JAX; drive entries (L, planes, ...)."""
     wanted = needed_modes(disc.ndim, disc.element)
-    modes = barrier([corner_modes(w[:, i], disc.ndim, wanted) for i in range(disc.components)])
-    parts = []
+    modes = [corner_modes(w[:, i], disc.ndim, wanted) for i in range(disc.components)]
+    if not isinstance(w, np.ndarray):
+        modes = barrier(modes)  # type: ignore[assignment]
     for s in submodes(disc.ndim, disc.element):
-        drive = gradient_parts(disc, modes, s)  # type: ignore[arg-type]
+        drive = gradient_parts(disc, modes, s)
         if s == 0 and macro is not None:
             shape = (-1, *(1,) * disc.ndim)
-            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]  # type: ignore[union-attr]
-        parts.append((submode_weight(s, disc.spacing), drive))
-    return parts
+            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]
+        yield s, submode_weight(s, disc.spacing), drive
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -61,11 +66,11 @@ def _slab_sums(
     c = [row[index] if index is not None else row for row in coefficients]
     energy = jnp.zeros((loads, loads))
     flux = mean = jnp.zeros((loads, m))
-    for weight, drive in _drives(disc, w.astype(jnp.float64), macro):
+    for _, weight, drive in _drives(disc, w.astype(jnp.float64), macro):
         present = [a for a in range(m) if drive[a] is not None]
-        e = jnp.stack([drive[a] for a in present], axis=1).reshape(loads, len(present), -1)  # type: ignore[misc]
+        e = jnp.stack([drive[a] for a in present], axis=1).reshape(loads, len(present), -1)
         q = disc.form.flux(c, drive)
-        stacked = jnp.stack([q[a] for a in present], axis=1).reshape(loads, len(present), -1)  # type: ignore[misc]
+        stacked = jnp.stack([q[a] for a in present], axis=1).reshape(loads, len(present), -1)
         energy = energy + weight * jnp.einsum("iax,jax->ij", e, stacked)
         if len(present) == m:
             flux, mean = flux + stacked.sum(-1), mean + e.sum(-1)
@@ -81,19 +86,38 @@ def _slab_moments(
     flat_index = index.reshape(-1)
     grams = []
     means = jnp.zeros((phases, loads, m))
-    for weight, drive in _drives(disc, w.astype(jnp.float64), macro):
+    for _, weight, drive in _drives(disc, w.astype(jnp.float64), macro):
         present = [a for a in range(m) if drive[a] is not None]
-        e = jnp.stack([drive[a] for a in present], axis=1)  # type: ignore[misc]
+        e = jnp.stack([drive[a] for a in present], axis=1)
         e = barrier(e.reshape(loads * len(present), -1))
         # The last phase is what the others leave: one product less, and all of it for a homogeneous image.
-        whole = e @ e.T  # type: ignore[operator, attr-defined]
+        whole = e @ e.T
         masks = [(flat_index == p).astype(jnp.float64) for p in range(phases - 1)]
-        parts = [(e * mask) @ e.T for mask in masks]  # type: ignore[operator, attr-defined]
+        parts = [(e * mask) @ e.T for mask in masks]
         grams.append(weight * jnp.stack([*parts, whole - sum(parts)]))
         if len(present) == m:
-            first = [e @ mask for mask in masks]  # type: ignore[operator]
-            total = e.sum(-1)  # type: ignore[attr-defined]
+            first = [e @ mask for mask in masks]
+            total = e.sum(-1)
             means = jnp.stack([*first, total - sum(first)]).reshape(phases, loads, m)
+    return grams, means
+
+
+def _slab_moments_numpy(
+    disc: Discretization, phases: int, index: np.ndarray, w: np.ndarray, macro: np.ndarray
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """`_slab_moments` without a compiler: for small cells compiling would take longer than the sums."""
+    loads, m = macro.shape[0], disc.form.size
+    flat_index = index.reshape(-1)
+    members = [np.flatnonzero(flat_index == p) for p in range(phases)]
+    grams = []
+    means = np.zeros((phases, loads, m))
+    for s, weight, drive in _drives(disc, w.astype(np.float64), macro):
+        present = _present(disc, s)
+        e = np.stack([drive[a] for a in present], axis=1).reshape(loads * len(present), -1)
+        chosen = [e if len(where) == e.shape[1] else e[:, where] for where in members]
+        grams.append(weight * np.stack([c @ c.T for c in chosen]))
+        if s == 0:
+            means = np.stack([c.sum(axis=1) for c in chosen]).reshape(phases, loads, m)
     return grams, means
 
 
@@ -110,7 +134,11 @@ def slab_nodes(w: np.ndarray, first: int, last: int, disc: Discretization) -> np
     """Node layers of voxel planes first .. last, periodic images included: (c, last - first + 1, n1 + 1, ...)."""
     if not disc.periodic:
         return w[:, first : last + 1]
-    cut = w[:, first : last + 1] if last < disc.shape[0] else np.concatenate([w[:, first:last], w[:, :1]], axis=1)
+    cut = (
+        w[:, first : last + 1]
+        if last < disc.shape[0]
+        else np.concatenate([w[:, first:last], w[:, :1]], axis=1)
+    )
     return np.pad(cut, [(0, 0), (0, 0), *[(0, 1)] * (disc.ndim - 1)], mode="wrap")
 
 
@@ -127,7 +155,9 @@ def moments_of(solution: CellSolution) -> Moments:
     disc = problem.discretization
     loads = solution.loads
     count, m, phases = len(loads), disc.form.size, len(problem.matrices)
-    macro = jnp.asarray(np.zeros_like(loads) if problem.boundary.prescribes_flux else loads)
+    macro = np.zeros_like(loads) if problem.boundary.prescribes_flux else loads
+    work = math.prod(disc.shape) * count * disc.components * len(needed_modes(disc.ndim, disc.element))
+    small = work < WITHOUT_COMPILER
     collect = problem.packed is None and phases <= MAX_MOMENT_PHASES
     voxels = math.prod(disc.shape)
     table = pack(disc.form, problem.matrices)
@@ -136,10 +166,13 @@ def moments_of(solution: CellSolution) -> Moments:
     energy, flux, mean = np.zeros((count, count)), np.zeros((count, m)), np.zeros((count, m))
     with jax.enable_x64(True):
         for first, last in _slabs(problem, disc, count):
-            w = jnp.asarray(np.stack([slab_nodes(f, first, last, disc) for f in solution.fluctuations]))
+            nodes = np.stack([slab_nodes(f, first, last, disc) for f in solution.fluctuations])
+            labels = problem.index[first:last].astype(np.int32)
+            if collect and small:
+                grams, part = _slab_moments_numpy(disc, phases, labels, nodes, macro)
+            elif collect:
+                grams, part = _slab_moments(disc, phases, jnp.asarray(labels), jnp.asarray(nodes), jnp.asarray(macro))
             if collect:
-                index = jnp.asarray(problem.index[first:last].astype(np.int32))
-                grams, part = _slab_moments(disc, phases, index, w, macro)
                 means += np.asarray(part)
                 for s, gram in zip(submodes(disc.ndim, disc.element), grams, strict=True):
                     rows = _present(disc, s)
@@ -149,30 +182,26 @@ def moments_of(solution: CellSolution) -> Moments:
                         moments[:, :, a][..., rows] += block[:, :, k]
                 continue
             if problem.packed is None:
-                labels, c = jnp.asarray(problem.index[first:last].astype(np.int32)), jnp.asarray(table)
+                where, c = jnp.asarray(labels), jnp.asarray(table)
             else:
-                labels, c = None, jnp.asarray(problem.packed[:, first:last], jnp.float64)
-            sums = _slab_sums(disc, c, labels, w, macro)
+                where, c = None, jnp.asarray(problem.packed[:, first:last], jnp.float64)
+            sums = _slab_sums(disc, c, where, jnp.asarray(nodes), jnp.asarray(macro))
             energy, flux, mean = (a + np.asarray(b) for a, b in zip((energy, flux, mean), sums, strict=True))
     if not collect:
         return Moments(_symmetric(energy) / voxels, flux / voxels, mean / voxels, None)
     moments, means = moments / voxels, means / voxels
     energy = np.einsum("pab,piajb->ij", problem.matrices, moments)
     flux = np.einsum("pab,pib->ia", problem.matrices, means)
-    return Moments(_symmetric(energy), flux, means.sum(axis=0), moments)
+    return Moments(_symmetric(energy), flux, means.sum(axis=0), moments, means)
 
 
 def _symmetric(a: np.ndarray) -> np.ndarray:
     return (a + a.T) / 2
 
 
-def mean_drive(disc: Discretization, w: jax.Array, macro: jax.Array | None) -> jax.Array:
-    """The voxel mean of the gradient or strain: (L, m, planes, ...)."""
-    drive = next(d for weight, d in _drives(disc, w, macro) if weight == 1.0)
-    return jnp.stack(drive, axis=1)  # type: ignore[arg-type]
-
-
-def local_fields(solution: CellSolution, weights: Sequence[float]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def local_fields(
+    solution: CellSolution, weights: Sequence[float]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Local fields under the load sum_l weights[l] * loads[l]: the way back down.
 
     Shapes: displacement fluctuation (c, *nodes), drive (m, *shape), flux (m, *shape), energy density (*shape).
@@ -180,7 +209,9 @@ def local_fields(solution: CellSolution, weights: Sequence[float]) -> tuple[np.n
     """
     problem = solution.problem
     disc = problem.discretization
-    combined = np.tensordot(np.asarray(weights, float), np.stack(list(solution.fluctuations)).astype(float), axes=1)
+    combined = np.tensordot(
+        np.asarray(weights, float), np.stack(list(solution.fluctuations)).astype(float), axes=1
+    )
     macro = np.zeros((1, disc.form.size))
     if not problem.boundary.prescribes_flux:
         macro = (np.asarray(weights, float) @ solution.loads)[None]
@@ -208,11 +239,11 @@ def _slab_fields(
     energy = jnp.zeros(c.shape[1:])
     first_drive: list[Any] = []
     first_flux: list[Any] = []
-    for weight, drive in _drives(disc, w, macro):
+    for _, weight, drive in _drives(disc, w, macro):
         q = disc.form.flux(coefficients, drive)
         energy = energy + 0.5 * weight * sum(
             (a * b)[0] for a, b in zip(drive, q, strict=True) if a is not None and b is not None
         )
         if not first_drive:
-            first_drive, first_flux = [e[0] for e in drive], [v[0] for v in q]  # type: ignore[index]
+            first_drive, first_flux = [e[0] for e in drive], [v[0] for v in q]
     return jnp.stack(first_drive), jnp.stack(first_flux), energy

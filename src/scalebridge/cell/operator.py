@@ -62,17 +62,17 @@ class Discretization:
         return math.prod(self.spacing)
 
 
-def gradient_parts(disc: Discretization, modes: list[dict[int, jax.Array]], s: int) -> list[jax.Array | None]:
+def gradient_parts(disc: Discretization, modes: list[dict[int, Any]], s: int) -> list[Any]:
     """Part s of the gradient (conduction) or Mandel strain (elasticity) from the modes of each component."""
     sqrt2 = math.sqrt(2.0)
 
-    def g(i: int, a: int) -> jax.Array | None:
+    def g(i: int, a: int) -> Any:
         m = s | 1 << a
         return None if s >> a & 1 else modes[i][m] * mode_scale(m, disc.spacing)
 
     if not disc.form.vector:
         return [g(0, a) for a in range(disc.ndim)]
-    parts: list[jax.Array | None] = []
+    parts: list[Any] = []
     for i, j in PAIRS[disc.ndim]:
         if i == j:
             parts.append(g(i, i))
@@ -82,7 +82,9 @@ def gradient_parts(disc: Discretization, modes: list[dict[int, jax.Array]], s: i
     return parts
 
 
-def _add_flux(disc: Discretization, forces: list[dict[int, Any]], s: int, flux: list[jax.Array | None]) -> None:
+def _add_flux(
+    disc: Discretization, forces: list[dict[int, Any]], s: int, flux: list[jax.Array | None]
+) -> None:
     """Distribute part s of the flux (stress) on the modes of each component: the transpose of `gradient_parts`."""
     weight = submode_weight(s, disc.spacing) * disc.voxel_volume
 
@@ -118,7 +120,9 @@ def slab_coefficients(coefficients: Coefficients, start: Any, planes: int, dtype
     return [row.astype(dtype)[labels] for row in table]
 
 
-def _slab_forces(disc: Discretization, u: jax.Array, coefficients: list[jax.Array], macro: jax.Array | None) -> jax.Array:
+def _slab_forces(
+    disc: Discretization, u: jax.Array, coefficients: list[jax.Array], macro: jax.Array | None
+) -> jax.Array:
     """Forces on the inner nodes of one slab. u (B, c, planes + 2, ...), coefficients on planes + 1 voxel layers."""
     ndim = disc.ndim
     wanted = needed_modes(ndim, disc.element)

@@ -166,7 +166,9 @@ def _transform(v: jax.Array, matrix: jax.Array, axis: int) -> jax.Array:
         return (v.reshape(before, shape[axis]) @ matrix).reshape(out_shape)
     if before == 1:
         return (matrix.T @ v.reshape(shape[axis], after)).reshape(out_shape)
-    return jax.lax.map(lambda plane: matrix.T @ plane, v.reshape(before, shape[axis], after)).reshape(out_shape)
+    return jax.lax.map(lambda plane: matrix.T @ plane, v.reshape(before, shape[axis], after)).reshape(
+        out_shape
+    )
 
 
 def apply_box(disc: Discretization, reference: jax.Array, modes: BoxModes, r: jax.Array) -> jax.Array:
@@ -184,7 +186,8 @@ def apply_box(disc: Discretization, reference: jax.Array, modes: BoxModes, r: ja
         for a in range(ndim):
             v = _transform(v, modes[i][a][1], a + 1)
         symbol = sum(
-            weights[a] * modes[i][a][0].reshape(tuple(-1 if b == a else 1 for b in range(ndim))) for a in range(ndim)
+            weights[a] * modes[i][a][0].reshape(tuple(-1 if b == a else 1 for b in range(ndim)))
+            for a in range(ndim)
         )
         v = v * jnp.where(symbol > 0, 1 / jnp.where(symbol > 0, symbol, 1), 0)
         for a in range(ndim):

@@ -36,7 +36,9 @@ class CellProblem:
     def __post_init__(self) -> None:
         m = len(PAIRS[self.grid.ndim]) if self.vector else self.grid.ndim
         if self.matrices.shape[1:] != (m, m):
-            raise InputError(f"Phase matrices must be {m} x {m} for this problem, got {self.matrices.shape[1:]}.")
+            raise InputError(
+                f"Phase matrices must be {m} x {m} for this problem, got {self.matrices.shape[1:]}."
+            )
         if self.index.shape != self.grid.shape:
             raise InputError(f"The phase numbers have shape {self.index.shape}, the grid {self.grid.shape}.")
         if self.element is Element.REDUCED and not self.boundary.periodic:
@@ -86,7 +88,9 @@ class PreconditionedConjugateGradients:
             if value is not None and not 0 < value < 1:
                 raise InputError(f"The {name} tolerance must lie between 0 and 1, got {value!r}.")
         if self.residual is None and self.energy is None:
-            raise InputError("Give a residual or an energy tolerance: without either the iteration has no end.")
+            raise InputError(
+                "Give a residual or an energy tolerance: without either the iteration has no end."
+            )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

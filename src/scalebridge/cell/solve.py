@@ -6,6 +6,8 @@ float64 and corrected in float32 until it is small (iterative refinement), so th
 
 from __future__ import annotations
 
+import abc
+import dataclasses
 import functools
 import time
 from collections.abc import Sequence
@@ -30,12 +32,47 @@ SINGLE_PRECISION_FLOOR = 2e-6
 REFINEMENT_GAIN = 1e-5
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class LoadRecord:
+    """One finished load case: w (c, *nodes), how long it took and how far it came."""
+
+    fluctuation: np.ndarray
+    iterations: int
+    residual: float
+    energy_error: float
+    history: tuple[float, ...]
+
+
+class AbstractKeeper(abc.ABC):
+    """Where finished load cases go: memory, a scratch file, a store that survives an interruption."""
+
+    @abc.abstractmethod
+    def find(self, load: int) -> LoadRecord | None:
+        """A load finished in an earlier run, or None."""
+
+    @abc.abstractmethod
+    def keep(self, load: int, record: LoadRecord) -> LoadRecord:
+        """Take a finished load; the record returned may hold its array elsewhere (a file map)."""
+
+
+class InMemory(AbstractKeeper):
+    """Keeps nothing but what it is given."""
+
+    def find(self, load: int) -> LoadRecord | None:
+        return None
+
+    def keep(self, load: int, record: LoadRecord) -> LoadRecord:
+        return record
+
+
 def slab_budget() -> float:
     """Bytes of mode fields per slab: the second-level cache of two cores, or a good part of a GPU's memory."""
     return 4e6 if jax.default_backend() == "cpu" else 4e9
 
 
-def _precondition(disc: Discretization, reference: jax.Array, modes: BoxModes | None, r: jax.Array) -> jax.Array:
+def _precondition(
+    disc: Discretization, reference: jax.Array, modes: BoxModes | None, r: jax.Array
+) -> jax.Array:
     if modes is None:
         return apply_green(disc, reference, r)
     return apply_box(disc, reference, modes, r)
@@ -68,7 +105,9 @@ class _Compiler:
     def __init__(self) -> None:
         self.seconds = 0.0
 
-    def __call__(self, function: Any, static: tuple[Any, ...], donate: tuple[int, ...], *arguments: Any) -> Any:
+    def __call__(
+        self, function: Any, static: tuple[Any, ...], donate: tuple[int, ...], *arguments: Any
+    ) -> Any:
         shapes = jax.tree.map(lambda a: (a.shape, str(a.dtype)), arguments)
         key = (function, static, jax.default_backend(), str(shapes))
         if key not in _compiled:
@@ -137,7 +176,9 @@ def unpack_mean(problem: CellProblem) -> np.ndarray:
 
 def edge_mask(problem: CellProblem, disc: Discretization) -> np.ndarray | None:
     """1 where a node component may move, 0 where it is held; None when nothing is held."""
-    edges = [problem.boundary.edges(disc.ndim, i if disc.form.vector else None) for i in range(disc.components)]
+    edges = [
+        problem.boundary.edges(disc.ndim, i if disc.form.vector else None) for i in range(disc.components)
+    ]
     if not any(Edge.FIXED in e for e in edges):
         return None
     mask = np.ones((disc.components, *disc.nodes), np.float64)
@@ -159,7 +200,9 @@ class _Session:
         self.disc = problem.discretization
         self.compiler = _Compiler()
         self.scale = _scale_of(problem)
-        fractions = np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
+        fractions = (
+            np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
+        )
         reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
         self.reference = jnp.asarray(reference, jnp.float32)
         self.coefficients = self._coefficients(np.float32)
@@ -183,7 +226,15 @@ class _Session:
 
     def run(self, state: CGState, macro: np.ndarray, targets: tuple[Any, Any, Any], last: int) -> CGState:
         static = (self.disc, slab_budget())
-        arguments = (self.reference, self.coefficients, self.modes, jnp.asarray(macro, jnp.float32), targets, jnp.int32(last), state)
+        arguments = (
+            self.reference,
+            self.coefficients,
+            self.modes,
+            jnp.asarray(macro, jnp.float32),
+            targets,
+            jnp.int32(last),
+            state,
+        )
         return self.compiler(_iterate, static, (6,), *arguments)
 
 
@@ -200,36 +251,45 @@ def solve_cell(
     initial: Sequence[np.ndarray | None] | None = None,
     progress: AbstractProgress | None = None,
     loads: np.ndarray | None = None,
+    keeper: AbstractKeeper | None = None,
 ) -> CellSolution:
     """The fluctuations of all unit loads.
 
     Shapes: initial, where given, one array (c, *nodes) or None per load; loads (L, m), the unit loads by default.
+    `keeper` is shown every finished load (to put it on disk) and asked for loads finished earlier (to resume).
     Fails when: never raises for slow convergence; `status` says MAX_STEPS and `residual` how far it came.
     """
     begin = time.perf_counter()
     progress = progress or SilentProgress()
     loads = problem.loads() if loads is None else np.asarray(loads, float)
-    fluctuations: list[np.ndarray] = []
-    iterations: list[int] = []
-    residuals: list[float] = []
-    errors: list[float] = []
-    history: list[tuple[float, ...]] = []
-    with jax.enable_x64(True):
-        session = _Session(problem, method)
-        disc = session.disc
-        per_load = 60.0 * disc.components * float(np.prod(disc.nodes))
-        batch = int(max(1, min(len(loads), method.memory // per_load)))
-        batch = -(-len(loads) // -(-len(loads) // batch))
-        for first in range(0, len(loads), batch):
-            chosen = loads[first : first + batch]
-            guess = None if initial is None else list(initial[first : first + batch])
-            part = _solve_batch(session, chosen, guess, batch, progress, first, len(loads))
-            fluctuations += part[0]
-            iterations += part[1]
-            residuals += part[2]
-            errors += part[3]
-            history += part[4]
-        compile_seconds = session.compiler.seconds
+    keeper = keeper or InMemory()
+    done: dict[int, LoadRecord] = {}
+    for n in range(len(loads)):
+        found = keeper.find(n)
+        if found is not None:
+            done[n] = found
+    todo = [n for n in range(len(loads)) if n not in done]
+    compile_seconds = 0.0
+    if todo:
+        with jax.enable_x64(True):
+            session = _Session(problem, method)
+            disc = session.disc
+            per_load = 60.0 * disc.components * float(np.prod(disc.nodes))
+            batch = int(max(1, min(len(todo), method.memory // per_load)))
+            batch = -(-len(todo) // -(-len(todo) // batch))
+            for first in range(0, len(todo), batch):
+                chosen = todo[first : first + batch]
+                guess = None if initial is None else [initial[n] for n in chosen]
+                records = _solve_batch(session, loads[chosen], guess, batch, progress, first, len(todo))
+                for n, record in zip(chosen, records, strict=True):
+                    done[n] = keeper.keep(n, record)
+            compile_seconds = session.compiler.seconds
+    ordered = [done[n] for n in range(len(loads))]
+    fluctuations = [r.fluctuation for r in ordered]
+    iterations = [r.iterations for r in ordered]
+    residuals = [r.residual for r in ordered]
+    errors = [r.energy_error for r in ordered]
+    history = [r.history for r in ordered]
     target = method.residual or 0.0
     ok = all(
         r <= 1.5 * target or (method.energy is not None and e <= method.energy)
@@ -253,7 +313,7 @@ def _solve_batch(
     progress: AbstractProgress,
     first: int,
     total: int,
-) -> tuple[list[np.ndarray], list[int], list[float], list[float], list[tuple[float, ...]]]:
+) -> list[LoadRecord]:
     problem, method, disc = session.problem, session.method, session.disc
     count = len(loads)
     if count < batch:  # Keep one compiled shape: the padding loads are zero and stop at once.
@@ -262,19 +322,23 @@ def _solve_batch(
     volume = disc.voxel_volume * float(np.prod(disc.shape))
     infinite = jnp.full(batch, jnp.inf)
     static = problem.boundary.prescribes_flux
-    exact_right = uniform_flux_forces(disc, loads) if static else None
+    # The coefficients were divided by the scale, so the forces are too: the displacements stay the true ones.
+    exact_right = uniform_flux_forces(disc, loads) / session.scale if static else None
     if exact_right is not None:
         macro = np.zeros_like(loads)
-        right = jnp.asarray(exact_right, jnp.float32)
         energy0 = np.zeros(batch)
     else:
         macro = loads
-        right = jnp.zeros(shape, jnp.float32)
         energy0 = mean_energy(problem, loads) / session.scale * volume
+
+    def right() -> jax.Array:  # made anew each time: the solver takes its arguments' memory
+        return jnp.zeros(shape, jnp.float32) if exact_right is None else jnp.asarray(exact_right, jnp.float32)
 
     # Pass 1: the residual of w = 0 gives the scale that makes residuals relative, whatever the initial guess.
     neutral = (jnp.full(batch, -1.0), jnp.float64(-1.0), jnp.ones(batch))
-    state = fresh_state(jnp.zeros(shape, jnp.float32), right, jnp.zeros(shape, jnp.float32), jnp.asarray(energy0))
+    state = fresh_state(
+        jnp.zeros(shape, jnp.float32), right(), jnp.zeros(shape, jnp.float32), jnp.asarray(energy0)
+    )
     state = session.run(state, macro, neutral, 0)
     scale = np.asarray(state.rz)
     floor = np.finfo(np.float32).eps ** 2 * 16 * np.abs(energy0 if not static else scale)
@@ -288,7 +352,7 @@ def _solve_batch(
         w0 = jnp.asarray(start)
         axes = tuple(range(1, w0.ndim))
         b_dot = jnp.sum(state.r * w0, axis=axes, dtype=jnp.float64)
-        state = fresh_state(jnp.zeros(shape, jnp.float32), right, w0, jnp.asarray(energy0))
+        state = fresh_state(jnp.zeros(shape, jnp.float32), right(), w0, jnp.asarray(energy0))
         state = session.run(state, macro, neutral, 0)
         r_dot = jnp.sum(state.r * state.w, axis=axes, dtype=jnp.float64)
         state = state._replace(energy=jnp.asarray(energy0) - b_dot - r_dot)
@@ -299,7 +363,9 @@ def _solve_batch(
     exact = 0.0 < rtol < SINGLE_PRECISION_FLOOR
     inner = max(0.9 * rtol, SINGLE_PRECISION_FLOOR / 2.5) if exact else rtol
     targets = (jnp.asarray(scale * inner**2), jnp.float64(etol), jnp.asarray(scale))
-    state = _run_chunks(session, state, macro, targets, method.max_steps, progress, first, total, scale, inner, etol)
+    state = _run_chunks(
+        session, state, macro, targets, method.max_steps, progress, first, total, scale, inner, etol
+    )
     steps = np.asarray(state.steps)
     history = _history(state, batch)
     residual = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
@@ -314,10 +380,10 @@ def _solve_batch(
     residual = np.where(trivial, 0.0, residual)
     error = np.where(trivial, 0.0, error)
     out = np.asarray(w)
-    return (
-        [out[n] for n in range(count)], [int(v) for v in steps[:count]], [float(v) for v in residual[:count]],
-        [float(v) for v in error[:count]], history[:count],
-    )  # fmt: skip
+    return [
+        LoadRecord(out[n], int(steps[n]), float(residual[n]), float(error[n]), history[n])
+        for n in range(count)
+    ]
 
 
 def _run_chunks(
@@ -381,7 +447,9 @@ def _refine(
         targets = (jnp.asarray(own * gain**2), jnp.float64(0.0), jnp.asarray(np.where(own > 0, own, 1.0)))
         state = state._replace(active=jnp.asarray(open_loads))
         left = session.method.max_steps - int(steps.max(initial=0))
-        state = _run_chunks(session, state, zero, targets, left, progress, first, total, own, float(gain.min()), 0.0)
+        state = _run_chunks(
+            session, state, zero, targets, left, progress, first, total, own, float(gain.min()), 0.0
+        )
         w = w + state.w.astype(jnp.float64) * size
         steps = steps + np.asarray(state.steps)
         more = _history(state, batch)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.cell.problem import CellSolution
 from scalebridge.core.status import Status
 from scalebridge.grid import Field, PhaseImage
 from scalebridge.material.law import AbstractLaw
@@ -160,7 +161,7 @@ class LocalFields:
     energy: Field  # energy density, per voxel
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class HomogenizationResult:
     """The effective law of one image, with its error budget and verdicts.
 
@@ -194,3 +195,17 @@ class HomogenizationResult:
     warnings: tuple[str, ...] = ()
     axis: int | None = None
     plane: str | None = None  # "strain" | "stress" in 2-D elasticity
+    solution: CellSolution | None = None  # what `localize` goes back to
+
+    def __str__(self) -> str:
+        from scalebridge.homogenize.present import to_text
+
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from scalebridge.homogenize.present import to_html
+
+        return to_html(self)

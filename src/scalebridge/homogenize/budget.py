@@ -1,0 +1,109 @@
+"""The error budget: every term with how it was found and what would make it smaller."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scalebridge.homogenize.result import Bracket, ErrorBudget, ErrorTerm, ResolutionStudy
+
+
+def relative_gap(a: np.ndarray, b: np.ndarray) -> float:
+    """|a - b| / |b| in the Frobenius norm, 0 for two zero tensors."""
+    scale = float(np.linalg.norm(b))
+    gap = float(np.linalg.norm(a - b))
+    return gap / scale if scale > 0 else (0.0 if gap == 0 else float("inf"))
+
+
+def discretization_term(
+    value: np.ndarray,
+    ladder_error: float | None,
+    study: ResolutionStudy | None,
+    bracket: Bracket | None,
+    exact: bool,
+) -> ErrorTerm:
+    """Error of the voxel size: the coarsened images, and the guaranteed bracket where there is one.
+
+    The bracket bounds what the elements miss on these voxels; the coarsened images also see what the voxels miss of
+    the real geometry. The larger of the two counts.
+    """
+    remedy = (
+        "Scan or generate the image at a finer resolution; the coarsened images show what doubling it brings."
+    )
+    if exact:
+        return ErrorTerm("discretization", 0.0, "The image is homogeneous: the answer is exact.", "")
+    width = None
+    if bracket is not None:
+        scale = float(np.linalg.norm(value))
+        width = float(np.linalg.norm(bracket.upper - bracket.lower)) / scale if scale > 0 else 0.0
+    known = [v for v in (ladder_error, width) if v is not None]
+    if not known:
+        return ErrorTerm(
+            "discretization",
+            None,
+            "The image is too small to be coarsened, and no bracket is available for these laws.",
+            "Use an image with at least 8 voxels along every edge.",
+        )
+    parts = []
+    if ladder_error is not None and study is not None:
+        sizes = ", ".join(str(n) for n in study.voxels)
+        parts.append(f"change over images with {sizes} voxels along the longest edge: {ladder_error:.2%}")
+    if width is not None:
+        parts.append(f"width of the guaranteed bracket: {width:.2%}")
+    return ErrorTerm("discretization", max(known), "; ".join(parts).capitalize() + ".", remedy)
+
+
+def algebraic_term(error: float, solver: str) -> ErrorTerm:
+    """Error of stopping the iteration, from the energy error of conjugate gradients."""
+    return ErrorTerm(
+        "algebraic",
+        error,
+        f"Energy error estimated by the {solver} from its own coefficients.",
+        "Ask for a smaller accuracy (or a smaller --residual).",
+    )
+
+
+def boundary_term(value: np.ndarray, others: Sequence[tuple[str, np.ndarray]], own: str) -> ErrorTerm:
+    """Spread between boundary conditions on the same image."""
+    if not others:
+        return ErrorTerm(
+            "boundary", None, "Not assessed: only one boundary condition was solved.",
+            "Compare boundary conditions (conditions=..., --conditions kubc,subc).",
+        )  # fmt: skip
+    gaps = [(relative_gap(other, value), name) for name, other in others]
+    listed = ", ".join(f"{name} {gap:.2%}" for gap, name in gaps)
+    return ErrorTerm(
+        "boundary",
+        max(gap for gap, _ in gaps),
+        f"Distance from {own} to the other conditions on the same image: {listed}.",
+        "Use a larger image: the gap between boundary conditions closes with its size.",
+    )
+
+
+def parameter_term(error: float | None) -> ErrorTerm:
+    """Effect of the uncertainties given for the phase properties (one standard deviation, independent)."""
+    if error is None:
+        return ErrorTerm(
+            "parameters", None, "Not assessed: no property was given with an uncertainty.",
+            'Give properties with their uncertainty, e.g. k="2.5+-0.1".',
+        )  # fmt: skip
+    return ErrorTerm(
+        "parameters",
+        error,
+        "Derivatives of the tensor by the phase properties times their standard deviations, added in squares.",
+        "Measure the property at the top of the sensitivity list more precisely.",
+    )
+
+
+def statistical_term() -> ErrorTerm:
+    """How representative one image is; needs several."""
+    return ErrorTerm(
+        "statistical", None, "Not assessed: one image is one sample of the material.",
+        "Compare sub-volumes or several images of the same material.",
+    )  # fmt: skip
+
+
+def budget(terms: Sequence[ErrorTerm], accuracy: float | None) -> ErrorBudget:
+    """The terms in one budget."""
+    return ErrorBudget(tuple(terms), accuracy)

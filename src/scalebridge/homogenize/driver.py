@@ -1,0 +1,346 @@
+"""The verb of the package: image and laws in, effective law with error budget and verdicts out."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
+from scalebridge.cell.problem import PreconditionedConjugateGradients
+from scalebridge.core import provenance
+from scalebridge.core.checkpoint import AbstractStore, NullStore
+from scalebridge.core.errors import ConvergenceError, InputError
+from scalebridge.core.memory import peak_resident_bytes
+from scalebridge.core.progress import AbstractProgress, SilentProgress
+from scalebridge.core.status import Status
+from scalebridge.grid import PhaseImage
+from scalebridge.homogenize import budget as terms
+from scalebridge.homogenize.bounds import tensor_bounds
+from scalebridge.homogenize.cells import SolvedCell, solve_phases
+from scalebridge.homogenize.effective import parameter_error, sensitivities
+from scalebridge.homogenize.engineering import derived_quantities
+from scalebridge.homogenize.exact_relations import applicable_relations
+from scalebridge.homogenize.laboratory import homogenize_between_faces
+from scalebridge.homogenize.localization import unit_load_fields
+from scalebridge.homogenize.model import effective_law
+from scalebridge.homogenize.naming import names_of
+from scalebridge.homogenize.phases import Phases, collect_phases
+from scalebridge.homogenize.resolution import coarser_images, prolong, resolution_estimate
+from scalebridge.homogenize.result import HomogenizationResult, SolverRecord, Verdict
+from scalebridge.homogenize.thermal import thermal_expansion
+from scalebridge.homogenize.validity import (
+    Transport,
+    interface_share,
+    percolation_verdict,
+    phase_records,
+    resolution_verdict,
+    seam_verdict,
+    transport,
+)
+from scalebridge.material.law import AbstractLaw
+from scalebridge.material.plane import PlaneState
+
+# Share of the accuracy (or of the discretization error, if that is larger) that the iteration may use up.
+ALGEBRAIC_SHARE = 0.03
+LOOSEST_ENERGY = 2e-3
+
+
+def homogenize(
+    image: PhaseImage,
+    laws: Mapping[int, AbstractLaw],
+    *,
+    boundary: AbstractBoundary | None = None,
+    plane: PlaneState | None = None,
+    accuracy: float | None = 0.01,
+    residual: float | None = None,
+    fields: bool = False,
+    conditions: Sequence[AbstractBoundary] = (),
+    orientations: Mapping[int, np.ndarray] | None = None,
+    progress: AbstractProgress | None = None,
+    store: AbstractStore | None = None,
+    throw: bool = True,
+) -> HomogenizationResult:
+    """The effective law of an image.
+
+    laws: one per label, all Conduction, all Elasticity or all Thermoelasticity. boundary: Periodic() by default.
+    accuracy: total relative error wanted; it decides when to stop iterating. residual: a fixed relative residual
+    instead. conditions: other boundary conditions to compare with (the boundary term of the budget). orientations:
+    per label, rotations (d, d, *shape) of that phase's axes in every voxel. fields: keep the local fields of every
+    unit load. store: where finished loads are kept so that an interrupted run can resume.
+    Fails when: labels and laws do not match (PhaseError), tolerances are out of range (InputError), or the iteration
+    does not converge (ConvergenceError, unless throw=False: then `status` says so).
+    References: [hill1963], [bensoussan1978], [huet1990].
+    """
+    begin = time.perf_counter()
+    boundary = boundary or Periodic()
+    progress, store = progress or SilentProgress(), store or NullStore()
+    for name, value in (("accuracy", accuracy), ("residual", residual)):
+        if value is not None and not 0 < value < 1:
+            raise InputError(f"The {name} must lie between 0 and 1, got {value!r}.")
+    if accuracy is None and residual is None:
+        raise InputError("Give an accuracy or a residual: without either the iteration has no end.")
+    if residual is not None:
+        accuracy = None
+    phases = collect_phases(image, laws, plane, orientations)
+    progress.update("read", 0, 0, "connectivity")
+    found = transport(phases, boundary)
+    request = _Request(phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store)
+    if isinstance(boundary, OppositeFaces):
+        result = homogenize_between_faces(
+            phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
+        )
+    else:
+        result = _all_loads(request)
+    settings = _settings(phases, boundary, accuracy, residual, conditions)
+    seconds = time.perf_counter() - begin
+    result = dataclasses.replace(
+        result,
+        provenance={**provenance.collect({}, settings), "image_sha256": image.sha256, "history": list(image.history)},
+        solver=dataclasses.replace(result.solver, seconds=seconds, peak_bytes=peak_resident_bytes()),
+    )
+    if throw and result.status in (Status.MAX_STEPS, Status.BREAKDOWN):
+        raise ConvergenceError(
+            f"The iteration stopped at a relative residual of {result.solver.residual:.1e} after "
+            f"{max(result.solver.iterations)} steps ({result.status}). Ask for a larger residual, or check for extreme "
+            "property ratios; throw=False returns what there is."
+        )
+    return result
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Request:
+    phases: Phases
+    boundary: AbstractBoundary
+    accuracy: float | None
+    residual: float | None
+    fields: bool
+    conditions: tuple[AbstractBoundary, ...]
+    transport: Transport
+    progress: AbstractProgress
+    store: AbstractStore
+
+    def method(self, discretization: float) -> PreconditionedConjugateGradients:
+        """Stop where the algebraic error is a small part of what is wanted, or of what the voxels allow anyway."""
+        if self.residual is not None:
+            return PreconditionedConjugateGradients(self.residual, None)
+        assert self.accuracy is not None
+        energy = ALGEBRAIC_SHARE * max(self.accuracy, discretization)
+        return PreconditionedConjugateGradients(None, float(np.clip(energy, 1e-9, LOOSEST_ENERGY)))
+
+
+def _all_loads(request: _Request) -> HomogenizationResult:
+    phases, boundary, image = request.phases, request.boundary, request.phases.image
+    exact = len(image.present) == 1 and not phases.orientations
+    fine, values, voxels = _ladder(request, exact)
+    value = _without_lost_axes(phases, boundary, request.transport, fine.effective.value)
+    values = [
+        _without_lost_axes(phases, boundary, request.transport, v) for v in [*values, fine.effective.value]
+    ]
+    ladder = resolution_estimate(values, [*voxels, max(image.grid.shape)])
+    algebraic = float(np.max(fine.solution.energy_error, initial=0.0))
+    bracket, notes = None, []  # BRACKET
+    found = sensitivities(
+        fine.moments, fine.effective, phases.laws, image.present, phases.plane, image.grid.ndim
+    )
+    if request.transport.carries.all() is np.False_ and boundary.periodic:
+        found = tuple(
+            dataclasses.replace(s, derivative=_without_lost_axes(phases, boundary, request.transport, s.derivative))
+            for s in found
+        )
+    error = terms.budget(
+        [
+            terms.algebraic_term(algebraic, "conjugate gradients"),
+            terms.discretization_term(value, ladder.error, ladder.study, bracket, exact),
+            terms.boundary_term(value, _other_conditions(request, fine, ladder.error or 0.0), boundary.name),
+            terms.parameter_term(parameter_error(found)),
+            terms.statistical_term(),
+        ],
+        request.accuracy,
+    )
+    records = phase_records(phases)
+    extra: dict[str, Any] = derived_quantities(value, phases.by_label, image.fractions)
+    thermal = None
+    if phases.expansions is not None:
+        thermal = thermal_expansion(fine.moments, fine.effective, phases.matrices, phases.expansions)
+        if thermal is None:
+            notes.append("Thermal expansion is not available for oriented grains yet.")
+        else:
+            extra["heat_free_stress"] = thermal.heat_free_stress
+            extra["expansion"] = thermal.expansion
+            if thermal.note:
+                notes.append(thermal.note)
+    status = fine.solution.status
+    if status is Status.CONVERGED and error.met is False:
+        status = Status.ACCURACY_NOT_MET
+    names = names_of(phases, boundary)
+    return HomogenizationResult(
+        physics=names.physics,
+        quantity=names.quantity,
+        unit=names.unit,
+        value=value,
+        model=effective_law(phases, value, thermal.expansion if thermal else None),
+        error=error,
+        validity=_verdicts(request, value, thermal.expansion if thermal else None, algebraic),
+        bounds=tensor_bounds(phases.by_label, image.fractions, ndim=image.grid.ndim, plane=phases.plane),
+        bracket=bracket,
+        checks={"hill_mandel": fine.effective.hill_mandel, "symmetry": fine.effective.symmetry},
+        phases=records,
+        solver=solver_record(fine),
+        status=status,
+        boundary=boundary.name,
+        image=image,
+        provenance={},
+        sensitivities=found,
+        resolution=ladder.study,
+        fields=unit_load_fields(phases, fine.solution, fine.effective.mix, names, request.fields),
+        extra={**names.extra, **extra},
+        warnings=tuple(notes),
+        plane=str(phases.plane.value) if phases.plane is not None else None,
+        solution=fine.solution,
+    )
+
+
+def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray], list[int]]:
+    """Solve coarse to fine, each level starting from the one below; returns the fine cell and the coarse values."""
+    phases, boundary = request.phases, request.boundary
+    images = () if exact else coarser_images(phases.image)
+    values: list[np.ndarray] = []
+    voxels: list[int] = []
+    below: SolvedCell | None = None
+    for level in range(len(images), -1, -1):
+        here = phases if level == 0 else phases.on(images[level - 1], _sampled(phases, images[level - 1], 2**level))
+        initial = None
+        if below is not None and _same_loads(below, here, boundary):
+            nodes = here.problem(boundary).discretization.nodes
+            initial = [prolong(f, nodes, boundary.periodic) for f in below.solution.fluctuations]
+        guess = 0.0
+        if len(values) >= 2:
+            guess = terms.relative_gap(values[-2], values[-1]) / 2
+        elif level > 0:
+            guess = 0.03
+        request.progress.update(
+            "solve", 0, 0, f"{' x '.join(map(str, here.image.grid.shape))} voxels, {boundary.name}"
+        )
+        name = f"{boundary.name} level {level}"
+        below = solve_phases(here, boundary, request.method(guess), request.progress, request.store, name, initial)
+        if level > 0:
+            values.append(below.effective.value)
+            voxels.append(max(here.image.grid.shape))
+    assert below is not None
+    return below, values, voxels
+
+
+def _same_loads(below: SolvedCell, here: Phases, boundary: AbstractBoundary) -> bool:
+    return not boundary.prescribes_flux or not here.void.any()
+
+
+def _sampled(phases: Phases, coarse: PhaseImage, factor: int) -> dict[int, np.ndarray]:
+    """Orientations at the first voxel of every coarse block."""
+    where = tuple(slice(0, n * factor, factor) for n in coarse.grid.shape)
+    return {
+        label: np.ascontiguousarray(r[(slice(None), slice(None), *where)])
+        for label, r in phases.orientations.items()
+        if label in coarse.present
+    }
+
+
+def _without_lost_axes(
+    phases: Phases, boundary: AbstractBoundary, found: Transport, value: np.ndarray
+) -> np.ndarray:
+    """Exact zeros where nothing connects: contacts through voxel edges and corners carry nothing in reality."""
+    if found.carries.all() or not boundary.periodic:
+        return value
+    ndim = phases.image.grid.ndim
+    if phases.vector:
+        pairs = [(0, 0), (1, 1), (0, 1)] if ndim == 2 else [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
+        lost = np.array([not (found.carries[i] and found.carries[j]) for i, j in pairs])
+    else:
+        lost = ~found.carries
+    value = value.copy()
+    value[lost, :] = 0.0
+    value[:, lost] = 0.0
+    return value
+
+
+def _other_conditions(request: _Request, fine: SolvedCell, discretization: float) -> list[tuple[str, np.ndarray]]:
+    found = []
+    for condition in request.conditions:
+        if condition == request.boundary or isinstance(condition, OppositeFaces):
+            continue
+        cell = solve_phases(
+            request.phases, condition, request.method(discretization), request.progress, request.store,
+            f"{condition.name} level 0",
+        )  # fmt: skip
+        found.append((condition.name, cell.effective.value))
+    return found
+
+
+def _verdicts(
+    request: _Request, value: np.ndarray, expansion: np.ndarray | None, algebraic: float
+) -> tuple[Verdict, ...]:
+    phases, image = request.phases, request.phases.image
+    found = [
+        percolation_verdict(phases, request.transport, request.boundary),
+        seam_verdict(image, request.boundary),
+        resolution_verdict(image, interface_share(image)),
+    ]
+    if request.boundary.periodic and not phases.orientations and request.transport.carries.all():
+        found += _self_tests(phases, value, expansion, algebraic)
+    return tuple(v for v in found if v is not None)
+
+
+def _self_tests(
+    phases: Phases, value: np.ndarray, expansion: np.ndarray | None, algebraic: float
+) -> list[Verdict | None]:
+    """Relations that hold exactly for these phases in any arrangement, tried on the user's own image."""
+    image = phases.image
+    verdicts: list[Verdict | None] = []
+    for relation in applicable_relations(
+        phases.by_label, image.fractions, ndim=image.grid.ndim, plane=phases.plane
+    ):
+        measured = value if relation.quantity == "tensor" else expansion
+        if measured is None:
+            continue
+        gap = relation.deviation(value, measured)
+        # A relation holds to first order in the fluctuations, the energy to second: hence the square root.
+        ok = gap <= max(1e-6, 10 * float(np.sqrt(algebraic)))
+        verdicts.append(Verdict("self-test", ok, f"{relation.words} Found on this image to {gap:.1e}."))
+    return verdicts
+
+
+def solver_record(cell: SolvedCell) -> SolverRecord:
+    """What the solver did, for the record."""
+    import jax
+
+    solution = cell.solution
+    return SolverRecord(
+        iterations=solution.iterations,
+        residual=solution.residual,
+        seconds=solution.seconds,
+        compile_seconds=solution.compile_seconds,
+        device=jax.devices()[0].device_kind,
+        peak_bytes=0,
+        history=solution.history,
+        method="voxel finite elements, preconditioned conjugate gradients",
+    )
+
+
+def _settings(
+    phases: Phases,
+    boundary: AbstractBoundary,
+    accuracy: float | None,
+    residual: float | None,
+    conditions: Sequence[AbstractBoundary],
+) -> dict[str, Any]:
+    return {
+        "boundary": repr(boundary),
+        "conditions": [repr(c) for c in conditions],
+        "accuracy": accuracy,
+        "residual": residual,
+        "plane": None if phases.plane is None else str(phases.plane.value),
+        "laws": {str(label): law.record() for label, law in phases.by_label.items()},
+    }

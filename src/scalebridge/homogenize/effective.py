@@ -1,0 +1,85 @@
+r"""From the moments of a cell solution to its effective tensor, with the derivatives that come for nothing.
+
+Prescribed mean gradient: C_ij = <e_i : C : e_j>, stationary in the fluctuations, so its error is the square of theirs
+and its derivative by a property p is <e_i : dC/dp : e_j> without another solve. Prescribed flux: the same matrix of the
+flux loads gives the compliance, S = U + U^T - E with U = <drive>, and C = S^-1 on the loads that can be carried.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from scalebridge.cell.moments import Moments
+from scalebridge.homogenize.bounds import LinearLaw
+from scalebridge.homogenize.result import Sensitivity
+from scalebridge.material.conduction import Conduction
+from scalebridge.material.plane import PlaneState, plane_derivative
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class EffectiveTensor:
+    """value (m, m) symmetric; mix (L, m): the combination of the solved loads that makes unit mean drives.
+
+    hill_mandel and symmetry: relative gaps of the two identities every solved cell fulfils.
+    """
+
+    value: np.ndarray
+    mix: np.ndarray
+    hill_mandel: float
+    symmetry: float
+
+
+def effective_tensor(moments: Moments, loads: np.ndarray, prescribes_flux: bool) -> EffectiveTensor:
+    """The effective tensor of all unit loads; with prescribed flux, loads that cannot be carried are missing."""
+    energy = moments.energy
+    scale = float(np.abs(energy).max()) or 1.0
+    if not prescribes_flux:
+        mandel_gap = float(np.abs(np.diag(energy) - np.einsum("li,li->l", moments.flux, loads)).max()) / scale
+        cross = moments.flux @ loads.T
+        gap = float(np.abs(cross - cross.T).max()) / scale
+        return EffectiveTensor(energy, np.eye(len(loads)), mandel_gap, gap)
+    virtual = moments.drive @ loads.T
+    compliance = virtual + virtual.T - energy
+    size = float(np.abs(compliance).max()) or 1.0
+    hill = float(np.abs(np.diag(virtual) - np.diag(energy)).max()) / size
+    gap = float(np.abs(virtual - virtual.T).max()) / size
+    stiffness = np.linalg.inv(compliance) if len(loads) else np.zeros((0, 0))
+    m = loads.shape[1]
+    embedded = loads.T @ stiffness @ loads if len(loads) else np.zeros((m, m))
+    return EffectiveTensor((embedded + embedded.T) / 2, stiffness @ loads, hill, gap)
+
+
+def sensitivities(
+    moments: Moments,
+    effective: EffectiveTensor,
+    laws: Sequence[LinearLaw],
+    labels: Sequence[int],
+    plane: PlaneState | None,
+    ndim: int,
+) -> tuple[Sensitivity, ...]:
+    """d value / d property for every property of every phase, and the effect of its uncertainty."""
+    if moments.moments is None:
+        return ()
+    norm = float(np.linalg.norm(effective.value)) or 1.0
+    found = []
+    for p, (label, law) in enumerate(zip(labels, laws, strict=True)):
+        local = np.einsum("iakb,im,kn->manb", moments.moments[p], effective.mix, effective.mix)
+        for name, parameter in law.parameters.items():
+            change = law.derivative(name)
+            if isinstance(law, Conduction):
+                change = change[:ndim, :ndim]
+            elif ndim == 2 and len(change) == 6:
+                change = plane_derivative(law.tensor, change, plane or PlaneState.STRAIN)
+            derivative = np.einsum("manb,ab->mn", local, change)
+            effect = float(np.linalg.norm(derivative)) * parameter.deviation / norm
+            found.append(Sensitivity(label, name, parameter.value, derivative, parameter.deviation, effect))
+    return tuple(found)
+
+
+def parameter_error(found: Sequence[Sensitivity]) -> float | None:
+    """Relative standard deviation of the tensor from independent property uncertainties; None if none was given."""
+    effects = [s.effect for s in found if s.uncertainty > 0]
+    return float(np.sqrt(np.sum(np.square(effects)))) if effects else None

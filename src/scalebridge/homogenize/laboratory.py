@@ -1,0 +1,267 @@
+r"""The laboratory on an image: two faces at different potentials, or a specimen between platens. One number.
+
+Conduction uses the seven-point finite volumes that tortuosity codes use (prescribed potentials on two faces, no flux
+through the sides), so that results can be compared; the multilinear elements on the same voxels then bound it from
+above and the finite-volume flux from below. Elasticity uses the elements: E = <sigma_aa> / unit strain.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces
+from scalebridge.cell.coefficients import Symmetry
+from scalebridge.cell.finite_volume import (
+    FiniteVolumeProblem,
+    FiniteVolumeSolution,
+    MultigridConjugateGradients,
+    solve_finite_volume,
+)
+from scalebridge.cell.problem import PreconditionedConjugateGradients
+from scalebridge.core.checkpoint import AbstractStore
+from scalebridge.core.progress import AbstractProgress
+from scalebridge.core.status import Status
+from scalebridge.homogenize import budget as terms
+from scalebridge.homogenize.bounds import tensor_bounds
+from scalebridge.homogenize.cells import SolvedCell, solve_phases
+from scalebridge.homogenize.effective import parameter_error, sensitivities
+from scalebridge.homogenize.localization import unit_load_fields
+from scalebridge.homogenize.naming import names_of
+from scalebridge.homogenize.phases import Phases
+from scalebridge.homogenize.resolution import coarser_images, resolution_estimate
+from scalebridge.homogenize.result import (
+    Bracket,
+    HomogenizationResult,
+    Sensitivity,
+    SolverRecord,
+    TensorBounds,
+    Verdict,
+)
+from scalebridge.homogenize.validity import (
+    Transport,
+    interface_share,
+    percolation_verdict,
+    phase_records,
+    resolution_verdict,
+)
+
+# Up to this many voxels the elements are solved beside the finite volumes, for the bracket, fields and sensitivities.
+ELEMENTS_UP_TO = 2_200_000
+
+
+def homogenize_between_faces(
+    phases: Phases,
+    boundary: OppositeFaces,
+    accuracy: float | None,
+    residual: float | None,
+    fields: bool,
+    conditions: tuple[AbstractBoundary, ...],
+    found: Transport,
+    progress: AbstractProgress,
+    store: AbstractStore,
+) -> HomogenizationResult:
+    """The scalar along `boundary.axis`, with budget, bracket and (one conducting phase) tortuosity."""
+    boundary.edges(phases.image.grid.ndim, None)
+    finite_volumes = not phases.vector and not phases.orientations and _diagonal(phases)
+    if finite_volumes:
+        return _conduction(phases, boundary, accuracy, residual, fields, found, progress, store)
+    return _elements(phases, boundary, accuracy, residual, fields, found, progress, store)
+
+
+def _diagonal(phases: Phases) -> bool:
+    form = phases.problem(OppositeFaces(0)).form
+    return form.symmetry is not Symmetry.FULL
+
+
+def _energy_tolerance(accuracy: float | None, discretization: float) -> float:
+    return float(np.clip(0.03 * max(accuracy or 0.0, discretization), 1e-9, 2e-3))
+
+
+def _solve_volumes(
+    phases: Phases, boundary: OppositeFaces, method: MultigridConjugateGradients, progress: AbstractProgress
+) -> FiniteVolumeSolution:
+    conductivity = np.stack([np.diag(m) for m in phases.matrices])
+    problem = FiniteVolumeProblem(phases.image.index, conductivity, phases.image.grid.cell_size, boundary)
+    return solve_finite_volume(problem, method, progress)
+
+
+def _conduction(
+    phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
+    found: Transport, progress: AbstractProgress, store: AbstractStore,
+) -> HomogenizationResult:  # fmt: skip
+    image = phases.image
+    exact = len(image.present) == 1
+    values: list[np.ndarray] = []
+    voxels: list[int] = []
+
+    def method(discretization: float) -> MultigridConjugateGradients:
+        if residual is not None:
+            return MultigridConjugateGradients(rtol=residual, value_rtol=None)
+        return MultigridConjugateGradients(rtol=None, value_rtol=_energy_tolerance(accuracy, discretization))
+
+    for coarse in reversed(() if exact else coarser_images(image)):
+        progress.update("solve", 0, 0, f"{' x '.join(map(str, coarse.grid.shape))} voxels, faces")
+        solved = _solve_volumes(phases.on(coarse), boundary, method(0.02), progress)
+        values.append(np.array(solved.effective).reshape(1, 1))
+        voxels.append(max(coarse.grid.shape))
+    progress.update("solve", 0, 0, f"{' x '.join(map(str, image.grid.shape))} voxels, faces")
+    guess = terms.relative_gap(values[-2], values[-1]) / 2 if len(values) > 1 else 0.0
+    solution = _solve_volumes(phases, boundary, method(guess), progress)
+    value = np.array(solution.effective).reshape(1, 1)
+    ladder = resolution_estimate([*values, value], [*voxels, max(image.grid.shape)])
+    cell: SolvedCell | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
+    if (image.grid.size <= ELEMENTS_UP_TO or fields) and found.carries[boundary.axis]:
+        progress.update("solve", 0, 0, "elements on the same voxels, for the bracket and the fields")
+        energy = _energy_tolerance(accuracy if accuracy is not None else 1e-4, ladder.error or 0.0)
+        cell = solve_phases(
+            phases, boundary, PreconditionedConjugateGradients(None, energy), progress, store, "faces level 0"
+        )
+        sensitivity = sensitivities(
+            cell.moments, cell.effective, phases.laws, image.present, phases.plane, image.grid.ndim
+        )
+    bracket: Bracket | None = None
+    notes: list[str] = []  # BRACKET
+    record = SolverRecord(
+        iterations=tuple(int(i) for i in np.atleast_1d(solution.iterations)),
+        residual=float(np.max(solution.residual)),
+        seconds=0.0,
+        compile_seconds=float(getattr(solution, "compile_seconds", 0.0)),
+        device=_device(),
+        peak_bytes=0,
+        history=tuple(tuple(float(v) for v in h) for h in solution.history),
+        method="seven-point finite volumes, conjugate gradients with aggregation multigrid",
+    )
+    mean = np.atleast_2d(solution.mean_flux)
+    energy_value = float(value[0, 0])
+    gap = abs(float(mean[0, boundary.axis]) - energy_value) / energy_value if energy_value > 0 else 0.0
+    return _result(
+        phases, boundary, value, accuracy, float(np.max(solution.energy_error)), ladder, bracket, exact, found,
+        record, solution.status, {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, fields, notes,
+    )  # fmt: skip
+
+
+def _elements(
+    phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
+    found: Transport, progress: AbstractProgress, store: AbstractStore,
+) -> HomogenizationResult:  # fmt: skip
+    image = phases.image
+    exact = len(image.present) == 1 and not phases.orientations
+    values: list[np.ndarray] = []
+    voxels: list[int] = []
+
+    def method(discretization: float) -> PreconditionedConjugateGradients:
+        if residual is not None:
+            return PreconditionedConjugateGradients(residual, None)
+        return PreconditionedConjugateGradients(None, _energy_tolerance(accuracy, discretization))
+
+    if not phases.orientations and not exact:
+        for level, coarse in reversed(list(enumerate(coarser_images(image), start=1))):
+            progress.update("solve", 0, 0, f"{' x '.join(map(str, coarse.grid.shape))} voxels, faces")
+            solved = solve_phases(phases.on(coarse), boundary, method(0.02), progress, store, f"faces level {level}")
+            values.append(solved.effective.value)
+            voxels.append(max(coarse.grid.shape))
+    progress.update("solve", 0, 0, f"{' x '.join(map(str, image.grid.shape))} voxels, faces")
+    guess = terms.relative_gap(values[-2], values[-1]) / 2 if len(values) > 1 else 0.0
+    cell = solve_phases(phases, boundary, method(guess), progress, store, "faces level 0")
+    value = cell.effective.value
+    if not found.carries[boundary.axis]:
+        value = np.zeros_like(value)
+    ladder = resolution_estimate([*values, value], [*voxels, max(image.grid.shape)])
+    sensitivity = sensitivities(cell.moments, cell.effective, phases.laws, image.present, phases.plane, image.grid.ndim)
+    solution = cell.solution
+    record = SolverRecord(
+        solution.iterations, solution.residual, 0.0, solution.compile_seconds, _device(), 0, solution.history,
+        "voxel finite elements, preconditioned conjugate gradients",
+    )  # fmt: skip
+    checks = {"hill_mandel": cell.effective.hill_mandel, "symmetry": cell.effective.symmetry}
+    return _result(
+        phases, boundary, value, accuracy, float(np.max(solution.energy_error, initial=0.0)), ladder, None, exact,
+        found, record, solution.status, checks, sensitivity, cell, fields, [],
+    )  # fmt: skip
+
+
+def _result(
+    phases: Phases, boundary: OppositeFaces, value: np.ndarray, accuracy: float | None, algebraic: float, ladder: Any,
+    bracket: Bracket | None, exact: bool, found: Transport, record: SolverRecord, status: Status,
+    checks: dict[str, float], sensitivity: tuple[Sensitivity, ...], cell: SolvedCell | None, fields: bool,
+    notes: list[str],
+) -> HomogenizationResult:  # fmt: skip
+    image = phases.image
+    names = names_of(phases, boundary)
+    error = terms.budget(
+        [
+            terms.algebraic_term(algebraic, "conjugate gradients"),
+            terms.discretization_term(value, ladder.error, ladder.study, bracket, exact),
+            terms.boundary_term(value, [], boundary.name),
+            terms.parameter_term(parameter_error(sensitivity)),
+            terms.statistical_term(),
+        ],
+        accuracy,
+    )
+    if status is Status.CONVERGED and error.met is False:
+        status = Status.ACCURACY_NOT_MET
+    records = phase_records(phases)
+    extra: dict[str, Any] = dict(names.extra)
+    if not phases.vector:
+        extra.update(tortuosity_of(phases, boundary, float(value[0, 0]), found))
+    verdicts: list[Verdict | None] = [
+        percolation_verdict(phases, found, boundary),
+        resolution_verdict(image, interface_share(image)),
+    ]
+    mix = np.ones((1, 1))
+    return HomogenizationResult(
+        physics=names.physics,
+        quantity=names.quantity,
+        unit=names.unit,
+        value=value,
+        model=None,
+        error=error,
+        validity=tuple(v for v in verdicts if v is not None),
+        bounds=_along(tensor_bounds(phases.by_label, image.fractions, ndim=image.grid.ndim, plane=phases.plane), phases, boundary),
+        bracket=bracket,
+        checks=checks,
+        phases=records,
+        solver=record,
+        status=status,
+        boundary=boundary.name,
+        image=image,
+        provenance={},
+        sensitivities=sensitivity,
+        resolution=ladder.study,
+        fields=unit_load_fields(phases, cell.solution, mix, names, fields) if cell is not None else (),
+        extra=extra,
+        warnings=tuple(notes),
+        axis=boundary.axis,
+        plane=str(phases.plane.value) if phases.plane is not None else None,
+        solution=cell.solution if cell is not None else None,
+    )
+
+
+def tortuosity_of(phases: Phases, boundary: OppositeFaces, value: float, found: Transport) -> dict[str, Any]:
+    """tau = fraction k / k_eff and the formation factor k / k_eff, when exactly one phase conducts and percolates."""
+    conducting = np.flatnonzero(~phases.void)
+    if len(conducting) != 1 or len(phases.laws) < 2 or value <= 0 or not found.carries[boundary.axis]:
+        return {}
+    p = int(conducting[0])
+    k = float(phases.matrices[p][boundary.axis, boundary.axis])
+    fraction = phases.image.fractions[phases.image.present[p]]
+    return {"tortuosity": fraction * k / value, "formation_factor": k / value, "effective_over_intrinsic": value / k}
+
+
+def _along(bounds: TensorBounds, phases: Phases, boundary: OppositeFaces) -> TensorBounds | None:
+    """Voigt and Reuss along the axis; for a Young's modulus between platens they need the whole tensor."""
+    if phases.vector:
+        return None
+    a = boundary.axis
+    return TensorBounds(
+        bounds.voigt[a : a + 1, a : a + 1], bounds.reuss[a : a + 1, a : a + 1], bounds.hashin_shtrikman, bounds.note
+    )
+
+
+def _device() -> str:
+    import jax
+
+    return str(jax.devices()[0].device_kind)

@@ -1,0 +1,96 @@
+"""The way back down: local fields in the microstructure under a macroscopic load."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scalebridge.cell.boundary import OppositeFaces
+from scalebridge.cell.moments import local_fields
+from scalebridge.cell.problem import CellSolution
+from scalebridge.core.errors import InputError
+from scalebridge.grid import Field, Location, VoxelGrid
+from scalebridge.homogenize.naming import Names, names_of
+from scalebridge.homogenize.phases import Phases
+from scalebridge.homogenize.result import HomogenizationResult, LocalFields
+from scalebridge.numerics.mandel import from_mandel
+
+# The fields of one load are always kept up to this many voxels, of all loads when asked for.
+ALWAYS_VOXELS = 20_000_000
+COMPONENTS = {2: ("xx", "yy", "xy"), 3: ("xx", "yy", "zz", "yz", "xz", "xy")}
+
+
+def unit_load_fields(
+    phases: Phases, solution: CellSolution, mix: np.ndarray, names: Names, wanted: bool
+) -> tuple[LocalFields, ...]:
+    """Fields under unit mean gradients (strains): of the first load for pictures, of all when `wanted`."""
+    if not len(solution.loads) or (not wanted and phases.image.grid.size > ALWAYS_VOXELS):
+        return ()
+    boundary = solution.problem.boundary
+    ndim = phases.image.grid.ndim
+    labels = COMPONENTS[ndim] if phases.vector else tuple("xyz"[:ndim])
+    if isinstance(boundary, OppositeFaces):
+        chosen = [(boundary.axis, np.ones(1))]
+    else:
+        chosen = [(n, mix[:, n]) for n in range(mix.shape[1]) if np.any(mix[:, n] != 0)]
+    word = "strain" if phases.vector else "gradient"
+    return tuple(
+        _fields(solution, weights, f"unit {word} {'' if phases.vector else 'along '}{labels[n]}", names, phases.vector)
+        for n, weights in (chosen if wanted else chosen[:1])
+    )
+
+
+def localize(result: HomogenizationResult, drive: np.ndarray) -> LocalFields:
+    """Local fields under the macroscopic gradient or Mandel strain `drive` (m,), from the kept solution.
+
+    Fails when: the result does not carry its solution any more, or `drive` has the wrong length (InputError).
+    """
+    solution, drive = result.solution, np.asarray(drive, float)
+    if solution is None:
+        raise InputError("This result does not carry its solution (it was read from a file): solve it again.")
+    if isinstance(solution.problem.boundary, OppositeFaces):
+        raise InputError("A laboratory set-up has one load; its fields are in result.fields.")
+    if drive.shape != (solution.loads.shape[1],):
+        raise InputError(f"The load must have {solution.loads.shape[1]} components (Mandel), got shape {drive.shape}.")
+    weights = solution.loads @ drive
+    if solution.problem.boundary.prescribes_flux:
+        weights = solution.loads @ (result.value @ drive)
+    vector = solution.problem.vector
+    names = Names(
+        result.physics, result.quantity, result.unit, "displacement" if vector else "potential",
+        "strain" if vector else "gradient", "stress" if vector else "flux", {},
+    )  # fmt: skip
+    return _fields(solution, weights, f"load {np.array2string(drive, precision=4)}", names, vector)
+
+
+def _fields(solution: CellSolution, weights: np.ndarray, load: str, names: Names, vector: bool) -> LocalFields:
+    problem = solution.problem
+    grid = problem.grid
+    w, drive, flux, energy = local_fields(solution, weights)
+    total = _with_macro(problem.grid, solution, weights, w, vector)
+    unit = names.unit
+    strain_unit = "" if vector else ("1/m" if grid.spacing is not None else "")
+    flux_unit = unit if vector else (f"{unit}/m" if unit else "")
+    return LocalFields(
+        load,
+        Field(names.primary, total.astype(np.float32), grid, Location.NODE, "m" if grid.spacing and vector else ""),
+        Field(names.drive, drive.astype(np.float32), grid, Location.VOXEL, strain_unit),
+        Field(names.flux, flux.astype(np.float32), grid, Location.VOXEL, flux_unit),
+        Field("energy density", energy.astype(np.float32), grid, Location.VOXEL, unit),
+    )
+
+
+def _with_macro(grid: VoxelGrid, solution: CellSolution, weights: np.ndarray, w: np.ndarray, vector: bool) -> np.ndarray:
+    """E . x + w at all (n + 1)^d nodes, in metres (or voxel edges where the spacing is unknown)."""
+    edge = float(np.exp(np.mean(np.log(grid.cell_size))))
+    w = w * edge
+    if solution.problem.boundary.periodic:
+        w = np.pad(w, [(0, 0), *[(0, 1)] * grid.ndim], mode="wrap")
+    if not solution.problem.boundary.prescribes_flux:
+        macro = np.asarray(weights, float) @ solution.loads
+        axes = [np.arange(n + 1) * h for n, h in zip(grid.shape, grid.cell_size, strict=True)]
+        gradient = from_mandel(macro) if vector else macro[None, :]
+        for a, x in enumerate(axes):
+            shaped = x.reshape(tuple(-1 if b == a else 1 for b in range(grid.ndim)))
+            for i in range(len(w)):
+                w[i] += gradient[i, a] * shaped
+    return w if vector else w[0]
