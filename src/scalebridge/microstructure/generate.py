@@ -196,11 +196,11 @@ def aligned_fibres(
     seed: int,
     spacing: Spacing = None,
 ) -> PhaseImage:
-    """Parallel round fibres (label 1) of `radius` voxels along `axis`, placed at random without overlap,
-    periodic.
+    """Parallel round fibres (label 1) of `radius` voxels along `axis`, placed at random, periodic.
 
-    Fibres are added until the voxel fraction is nearest to `fraction`. Fails when they jam first, above
-    about 0.5 (random sequential placement), or the radius does not fit (ImageError).
+    Fibres keep a voxel of distance, so that none touch, and are added until the voxel fraction is nearest to
+    `fraction`. Fails when they jam first, which random placement does between 0.4 and 0.5 (lower for thin
+    fibres), or when the radius does not fit (ImageError).
     """
     shape = _checked(shape)
     if len(shape) != 3 or not 0 <= axis < 3:
@@ -218,7 +218,7 @@ def aligned_fibres(
         new = random.random(2) * plane
         apart = centres - new
         apart -= np.round(apart / plane) * plane
-        if len(centres) and np.min(np.sum(apart**2, axis=1)) < (2 * radius) ** 2:
+        if len(centres) and np.min(np.sum(apart**2, axis=1)) <= (2 * radius + 1) ** 2:
             continue
         offset = [g - c for g, c in zip(grid, new, strict=True)]
         square = sum((o - np.round(o / n) * n) ** 2 for o, n in zip(offset, plane, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -18,20 +19,29 @@ from scalebridge.microstructure.formats.stored import (
 )
 
 _MAX_LISTED = 20
+_MAX_VISITED = 2000
 
 
 def _datasets(file: Any) -> list[str]:
+    """The images of the file, at most a page of them; groups that contain themselves end the walk."""
     import h5py
 
     found: list[str] = []
-
-    def visit(name: str, item: Any) -> bool | None:
-        if isinstance(item, h5py.Dataset) and item.ndim in (2, 3):
-            found.append(f"/{name} {item.shape} {item.dtype}")
-        return True if len(found) >= _MAX_LISTED else None
-
-    file.visititems(visit)
-    return found
+    seen: set[Any] = set()
+    waiting = [("", file)]
+    while waiting and len(found) < _MAX_LISTED and len(seen) < _MAX_VISITED:
+        prefix, group = waiting.pop(0)
+        for name in itertools.islice(group, _MAX_VISITED):
+            item = group.get(name)
+            address = None if item is None else h5py.h5o.get_info(item.id).addr
+            if address is None or address in seen:
+                continue
+            seen.add(address)
+            if isinstance(item, h5py.Group):
+                waiting.append((f"{prefix}/{name}", item))
+            elif isinstance(item, h5py.Dataset) and item.ndim in (2, 3):
+                found.append(f"{prefix}/{name} {item.shape} {item.dtype}")
+    return found[:_MAX_LISTED]
 
 
 def _text(value: Any) -> str:

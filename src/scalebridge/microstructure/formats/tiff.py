@@ -23,6 +23,7 @@ from scalebridge.microstructure.formats.stored import (
     checked_shape,
     meaningful_spacing,
 )
+from scalebridge.microstructure.formats.tiff_directory import check_directories
 
 _RATIOS = {1: 1.0, 8: DEFLATE_RATIO, 32946: DEFLATE_RATIO, 5: 4096.0, 32773: 128.0}
 _ANY_RATIO = 20000.0
@@ -171,6 +172,7 @@ class Tiff(AbstractImageFormat):
 
     def _open_file(self, path: Path) -> StoredImage:
         tifffile = _tifffile()
+        check_directories(path)
         with _listening(path), tifffile.TiffFile(path) as tif:
             series = _series(tif, path)
             shape = _shape(series, path)
