@@ -466,3 +466,67 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+# The whole way, with the real solver
+
+
+def test_a_laminate_from_file_to_json(tmp_path: Path) -> None:
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[:, :, 2:] = 1
+    np.save(tmp_path / "laminate.npy", labels)
+    words = [
+        "homogenize",
+        "laminate.npy",
+        *TWO_PHASES,
+        "--residual",
+        "1e-8",
+        "--json",
+        "--output",
+        "out",
+        "--fields",
+    ]
+    done = _program(*words, cwd=tmp_path, timeout=120)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    np.testing.assert_allclose(record["value"], np.diag([5.5, 5.5, 2 / 1.1]), rtol=1e-6, atol=1e-9)
+    assert record["checks"]["hill_mandel"] < 1e-6
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "fields.vti",
+        "provenance.json",
+        "report.html",
+        "result.csv",
+        "result.json",
+        "study.toml",
+    }
+    again = _program("run", "out/study.toml", "--json", cwd=tmp_path, timeout=120)
+    np.testing.assert_allclose(json.loads(again.stdout)["value"], record["value"], rtol=1e-12)
+
+
+def test_an_accuracy_that_the_voxels_do_not_allow_is_exit_code_3(
+    image: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = run(capsys, "homogenize", image, *TWO_PHASES, "--accuracy", "1e-6", "--json")
+    assert code == 3
+    record = json.loads(out)
+    assert record["status"] == "accuracy_not_met"
+    assert record["error"]["total"] > 1e-6
+
+
+def test_the_doctor_finds_a_healthy_solver(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "doctor", "--json")
+    record = json.loads(out)
+    assert [test["name"] for test in record["tests"] if not test["passed"]] == [], err
+    assert (code, record["healthy"], record["float64"]) == (0, True, True)
+    assert len(record["tests"]) == 4
+
+
+def test_a_wrong_solver_makes_the_doctor_complain(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "scalebridge.cli.self_test.self_tests", lambda: (("planted", lambda: (float("nan"), 1.0)),)
+    )
+    code, out, _ = run(capsys, "doctor")
+    assert code == 1
+    assert "FAIL planted" in out

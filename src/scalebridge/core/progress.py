@@ -1,6 +1,6 @@
 """Progress as an interface: solvers tell, whoever listens decides how to show it.
 
-A listener that raises (KeyboardInterrupt included) stops the run at the next report: this is how runs are cancelled.
+A listener that raises (KeyboardInterrupt included) stops the run at the next report: so runs are cancelled.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ import abc
 
 
 class AbstractProgress(abc.ABC):
-    """Listens to a run. `stage` is a short name shown to people, `done`/`total` in any unit (total 0: unknown)."""
+    """Listens to a run. `stage`: a short name for people; `done`, `total` in any unit (total 0: unknown)."""
 
     @abc.abstractmethod
-    def update(self, stage: str, done: float, total: float, message: str = "") -> None: ...
+    def update(self, stage: str, done: int | float, total: int | float, message: str = "") -> None: ...
 
 
 class SilentProgress(AbstractProgress):
     """Hears everything, shows nothing."""
 
-    def update(self, stage: str, done: float, total: float, message: str = "") -> None:
+    def update(self, stage: str, done: int | float, total: int | float, message: str = "") -> None:
         return None
