@@ -70,7 +70,7 @@ def test_the_headline_says_number_error_and_verdict() -> None:
     named = dataclasses.replace(result, extra={"symbol": "D"}, unit="m^2/s", value=1.2e-9 * np.eye(3))
     assert words.value_in_words(named) == "D = 1.200 ×10⁻⁹ m²/s"
     stiff = dataclasses.replace(elasticity_result(fields=False), value=isotropic_stiffness(50e9, 30e9))
-    assert words.value_in_words(stiff) == "K = 50.00, G = 30.00 GPa"
+    assert words.value_in_words(stiff) == "K = 50.00 GPa, G = 30.00 GPa"
     assert words.headline(faces_result()).startswith("relative diffusivity along x = 0.82")
     assert "accuracy" not in words.headline(thermoelasticity_result())
 

@@ -65,7 +65,7 @@ def to_text(result: HomogenizationResult) -> str:
     """What `print(result)` shows: headline, failed assumptions, tensor, budget, phases, cost."""
     lines = [
         words.headline(result),
-        f"  {result.quantity}, {result.boundary} conditions, {words.box_in_words(result)}",
+        f"  {result.quantity}, {words.boundary_in_words(result)}, {words.box_in_words(result)}",
     ]
     lines += [f"  ✗ {v.assumption}: {v.message}" for v in result.validity if v.ok is False]
     lines += [f"  ! {warning}" for warning in result.warnings]
@@ -166,7 +166,7 @@ def to_html(result: HomogenizationResult) -> str:
     )
     step = result.error.next_step
     following = f'<div style="margin-top:6px"><b>Next:</b> {html.escape(step)}</div>' if step else ""
-    where = html.escape(f"{result.quantity}, {result.boundary} conditions, {words.box_in_words(result)}")
+    where = html.escape(f"{result.quantity}, {words.boundary_in_words(result)}, {words.box_in_words(result)}")
     title = html.escape(words.headline(result))
     return (
         f'<div style="max-width:60em"><div style="font-size:1.25em;font-weight:600">{title}</div>'

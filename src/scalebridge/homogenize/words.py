@@ -17,6 +17,12 @@ _PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 _PREFIXABLE = re.compile(r"(Pa|m|W|V|A|J|S|F|H|g|s|N)(?![\w^²³])")
 _ALWAYS = ("Pa", "m")  # nobody writes 70100000000 Pa or 0.000005345 m
 _GREEK = {"sigma": "σ", "epsilon": "ε", "mu": "µ"}
+_BOUNDARIES = {
+    "periodic": "periodic conditions",
+    "kubc": "kinematic uniform conditions (KUBC)",
+    "subc": "static uniform conditions (SUBC)",
+    "faces": "between two opposite faces",
+}
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -141,8 +147,7 @@ def value_in_words(result: HomogenizationResult) -> str:
         along = "" if result.axis is None else f" along {'xyz'[result.axis]}"
         return f"{result.quantity}{along} = {scale.show(moduli['value'])}"
     if form is TensorForm.MANDEL:
-        k, g = (number(moduli[name] * scale.factor) for name in "KG")
-        words = f"K = {k}, G = {g} {scale.unit}".rstrip()
+        words = f"K = {scale.show(moduli['K'])}, G = {scale.show(moduli['G'])}"
         return words if _is_isotropic(result) else f"{words} (isotropic part)"
     symbol = result.extra.get("symbol", "k")
     symbol = _GREEK.get(symbol, symbol)
@@ -168,6 +173,11 @@ def headline(result: HomogenizationResult) -> str:
 def length(metres: float) -> str:
     """A length with the prefix that suits it."""
     return scale_of(metres, "m").show(metres)
+
+
+def boundary_in_words(result: HomogenizationResult) -> str:
+    """The boundary conditions, spelled out."""
+    return _BOUNDARIES.get(result.boundary, result.boundary)
 
 
 def box_in_words(result: HomogenizationResult) -> str:

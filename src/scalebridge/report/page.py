@@ -28,12 +28,6 @@ STATUS_WORDS = {
     Status.MAX_STEPS: "stopped at the step limit",
     Status.BREAKDOWN: "the iteration broke down",
 }
-BOUNDARY_WORDS = {
-    "periodic": "periodic conditions",
-    "kubc": "kinematic uniform conditions (KUBC)",
-    "subc": "static uniform conditions (SUBC)",
-    "faces": "between two opposite faces",
-}
 PHASE_ROWS = 24  # a polycrystal has thousands of phases; nobody reads that table
 
 
@@ -67,7 +61,7 @@ def _head(result: HomogenizationResult) -> dict[str, Any]:
         "version": scalebridge.__version__,
         "headline": words.headline(result),
         "quantity": words.sentence(result.quantity),
-        "boundary": BOUNDARY_WORDS.get(result.boundary, result.boundary),
+        "boundary": words.boundary_in_words(result),
         "value_words": _unbroken(words.value_in_words(result)),
         "total": words.percent(result.error.total),
         "met": result.error.met,
@@ -132,8 +126,14 @@ def _tensor(result: HomogenizationResult) -> dict[str, Any]:
 def _vectors(result: HomogenizationResult) -> list[dict[str, Any]]:
     """Expansion and heat-free stress, where there are any."""
     kinds = (
-        ("expansion", "Thermal expansion", strain_to_voigt, "1/K", "engineering shear: γ = 2ε"),
-        ("heat_free_stress", "Stress per kelvin at fixed strain", stress_to_voigt, "Pa", "per kelvin"),
+        (
+            "expansion",
+            "Thermal expansion",
+            strain_to_voigt,
+            "1/K" if result.unit else "",
+            "engineering shear: γ = 2ε",
+        ),
+        ("heat_free_stress", "Stress per kelvin at fixed strain", stress_to_voigt, result.unit, "per kelvin"),
     )
     made = []
     for name, title, to_voigt, unit, note in kinds:
@@ -144,7 +144,12 @@ def _vectors(result: HomogenizationResult) -> list[dict[str, Any]]:
         scale = words.scale_of(float(np.abs(shown).max()), unit)
         cells = words.aligned(shown[None] * scale.factor)[0]
         made.append(
-            {"title": title, "names": ordering(result), "cells": cells, "caption": f"{scale.unit}; {note}"}
+            {
+                "title": title,
+                "names": ordering(result),
+                "cells": cells,
+                "caption": f"{scale.unit or 'dimensionless'}; {note}",
+            }
         )
     return made
 
@@ -160,6 +165,8 @@ def _derived(result: HomogenizationResult) -> list[dict[str, Any]]:
 
     def text(name: str, key: str, value: Any) -> str:
         why = reasons.get(f"{name}.{key}") or reasons.get(name)
+        if np.ndim(value) == 2:  # such as principal axes: one direction a line
+            return "\n".join(f"({', '.join(row)})" for row in words.aligned(np.asarray(value, float), 3))
         return f"– ({why})" if value is None and why else quantity_text(result, key, value)
 
     for name, entry in result.extra.items():
@@ -198,7 +205,7 @@ def _error(result: HomogenizationResult) -> dict[str, Any]:
                 "open": t.value is None,
                 "largest": t is largest and bool(t.value),
                 "how": t.how.rstrip("."),
-                "remedy": t.remedy.rstrip("."),
+                "remedy": (t.remedy[:1].lower() + t.remedy[1:]).rstrip("."),
             }
             for t, share in zip(budget.terms, shares, strict=True)
         ],
