@@ -247,6 +247,7 @@ def test_a_folder_holds_what_repeats_the_run(
     names = sorted(p.name for p in Path("out").iterdir())
     assert {"provenance.json", "report.html", "result.csv", "result.json", "study.toml"} <= set(names)
     assert ".checkpoint" not in names
+    assert "fields.vti" not in names, "nobody asked for the fields"
     assert json.loads(Path("out/result.json").read_text())["value"] == first["value"]
     provenance = json.loads(Path("out/provenance.json").read_text())
     assert len(provenance["inputs"]["image"]["sha256"]) == 64

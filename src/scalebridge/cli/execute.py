@@ -66,22 +66,23 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
         with Progress(show.progress, quiet=show.quiet) as progress:
             result = run_plan(plan, progress=progress, store=claimed.store)
             progress.update("writing", 0.0, 0.0, str(folder))
-            _write(result, claimed)
+            _write(result, claimed, study.output.fields)
     _print_result(result, show)
     if not (show.json or show.quiet):
         print(f"\nWritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
     return result.status.exit_code
 
 
-def _write(result: HomogenizationResult, folder: RunFolder) -> None:
+def _write(result: HomogenizationResult, folder: RunFolder, fields: bool) -> None:
     from scalebridge.homogenize.json_record import plain
     from scalebridge.report import write_report, write_results
 
     with writing(folder.path):
-        write_results(result, folder.path, force=True)
-        write_report(result, folder.path, force=True)
-    written = ["result.json", "result.csv", "report.html", *(["fields.vti"] if result.fields else [])]
-    folder.finish(plain(result.provenance), tuple(written))
+        # The report shows fields anyway; the large file is for those who asked for it.
+        kept = result if fields else dataclasses.replace(result, fields=())
+        paths = write_results(kept, folder.path, force=True)
+        page = write_report(result, folder.path, force=True)
+    folder.finish(plain(result.provenance), tuple(path.name for path in (*paths, page)))
 
 
 def _study_text(study: Study, base: Path | str, folder: Path) -> str:
