@@ -78,7 +78,7 @@ def test_damaged_files(sample: Sample, tmp_path: Path) -> None:
 
 
 def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
-    """Ten megabytes of promise in ten kilobytes of file: the header is believed only as far as the bytes allow."""
+    """A small file with a huge promise: the header is believed only as far as the bytes allow."""
     path = tmp_path / "bomb.npz"
     header = "{'descr': '|u1', 'fortran_order': False, 'shape': (30000, 30000, 30000), }".ljust(117) + "\n"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -94,10 +94,18 @@ class PhaseImage:
         digest.update(self.index.data)
         return digest.hexdigest()
 
-    def with_labels(self, labels: np.ndarray, step: str, spacing: Iterable[float] | None = None) -> PhaseImage:
+    def with_labels(
+        self, labels: np.ndarray, step: str, spacing: Iterable[float] | None = None
+    ) -> PhaseImage:
         """A new image derived from this one; `step` is appended to the history."""
         kept = self.grid.spacing if spacing is None else tuple(spacing)
         return PhaseImage(labels, VoxelGrid(labels.shape, kept), (*self.history, step))
+
+    def _repr_html_(self) -> str:
+        from scalebridge.grid.notebook import image_html, middle_slices, palette_rgb
+
+        slices = [(across, up, palette_rgb(plane)) for across, up, plane in middle_slices(self.index)]
+        return image_html(slices, self.grid, self.counts, self.history)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -112,3 +120,9 @@ class GreyImage:
         if self.values.shape != self.grid.shape:
             raise ImageError(f"The values have shape {self.values.shape}, the grid {self.grid.shape}.")
         object.__setattr__(self, "values", _frozen(np.asarray(self.values)))
+
+    def _repr_html_(self) -> str:
+        from scalebridge.grid.notebook import grey_rgb, image_html, middle_slices
+
+        slices = [(across, up, grey_rgb(plane)) for across, up, plane in middle_slices(self.values)]
+        return image_html(slices, self.grid, {}, self.history)

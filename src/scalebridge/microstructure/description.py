@@ -6,8 +6,6 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from scalebridge.core.files import replacing
 from scalebridge.core.memory import format_bytes
 from scalebridge.core.units import format_quantity
@@ -120,20 +118,6 @@ def describe(image: PhaseImage) -> Description:
         label_count=len(counts),
         phases=tuple(phases),
     )
-
-
-def middle_slices(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
-    """(horizontal axis, vertical axis, slice [horizontal, vertical]) through the middle; one for a 2-D
-    image.
-    """
-    if values.ndim == 2:
-        return [("x", "y", values)]
-    nx, ny, nz = values.shape
-    return [
-        ("x", "y", values[:, :, nz // 2]),
-        ("x", "z", values[:, ny // 2, :]),
-        ("y", "z", values[nx // 2, :, :]),
-    ]
 
 
 def slices_picture(image: PhaseImage | GreyImage, path: str | Path) -> None:

@@ -8,7 +8,7 @@ import scipy.ndimage
 from scalebridge.core.errors import ImageError
 from scalebridge.grid import GreyImage, PhaseImage
 
-_SLAB_VOXELS = 1 << 20
+_SLAB_VOXELS = 1 << 17
 
 
 def specific_surface(image: PhaseImage, *, periodic: bool = False) -> dict[int, float]:

@@ -9,10 +9,8 @@ import numpy as np
 from scalebridge.core.errors import OutputError
 from scalebridge.core.units import format_quantity
 from scalebridge.grid import GreyImage, PhaseImage
-from scalebridge.microstructure.description import middle_slices
+from scalebridge.grid.notebook import PALETTE, middle_slices, palette_rgb
 
-# Dark to light and apart in lightness too, so that a printout in grey can still be read.
-_COLOURS = ("#20324a", "#e0b040", "#3f8f7f", "#c4543c", "#8f7bb8", "#a9c4dc", "#6b5b3e", "#e9e4d8")
 _MAX_LEGEND = 8
 
 
@@ -31,10 +29,15 @@ def slices_figure(image: PhaseImage | GreyImage) -> Any:
     figure = Figure(figsize=(4.2 * len(slices) + 0.4, 4.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(slices)))
     few = isinstance(image, PhaseImage) and len(image.present) <= _MAX_LEGEND
-    options: dict[str, Any] = {"cmap": "gray"} if not is_labels else {"cmap": "turbo"}
+    # One range for all panels, so that the colour bar holds for each of them.
+    options: dict[str, Any] = {
+        "cmap": "turbo" if is_labels else "gray",
+        "vmin": min(plane.min() for _, _, plane in slices),
+        "vmax": max(plane.max() for _, _, plane in slices),
+    }
     for panel, (across, up, plane) in zip(panels, slices, strict=True):
         extent = (0.0, sizes[across] * scale, 0.0, sizes[up] * scale)
-        picture = _coloured(plane) if few else plane.T
+        picture = palette_rgb(plane.T) if few else plane.T
         drawn = panel.imshow(
             picture, origin="lower", extent=extent, interpolation="nearest", **({} if few else options)
         )
@@ -53,17 +56,12 @@ def slices_figure(image: PhaseImage | GreyImage) -> Any:
     return figure
 
 
-def _coloured(plane: np.ndarray) -> np.ndarray:
-    table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _COLOURS], np.uint8)
-    return table[plane.T]
-
-
 def _legend(figure: Any, image: PhaseImage) -> None:
     from matplotlib.patches import Patch
 
     patches = [
         Patch(
-            facecolor=_COLOURS[i],
+            facecolor=PALETTE[i],
             edgecolor="black",
             linewidth=0.5,
             label=f"label {label} ({100 * fraction:.2f} %)",

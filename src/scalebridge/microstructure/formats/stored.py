@@ -34,6 +34,12 @@ class StoredImage:
     spacing_source: str = ""
     notes: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if self.spacing is not None and len(self.spacing) != len(self.shape):
+            raise ImageError(
+                f"The header has {len(self.spacing)} spacings for {len(self.shape)} axes: is it damaged?"
+            )
+
     @property
     def nbytes(self) -> int:
         return math.prod(self.shape) * self.dtype.itemsize
