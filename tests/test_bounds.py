@@ -80,6 +80,23 @@ def test_elastic_formula(K1: float, G1: float, dK: float, dG: float, f2: float) 
     assert (found["upper"]["K"], found["upper"]["G"]) == pytest.approx(upper, rel=1e-8)
 
 
+@given(moduli, moduli, moduli, moduli, fraction)
+def test_plane_elastic_formula(K1: float, G1: float, dK: float, dG: float, f2: float) -> None:
+    """The transverse bounds of aligned fibres in terms of the plane-strain bulk modulus K + G / 3."""
+    K2, G2, f1 = K1 + dK, G1 + dG, 1 - f2
+    laws = {
+        0: Elasticity.isotropic(K=K1 + 2 * G1 / 3, G=G1),
+        1: Elasticity.isotropic(K=K2 + 2 * G2 / 3, G=G2),
+    }
+    plane = {0: K1 + G1, 1: K2 + G2}
+    found = tensor_bounds(laws, two(f2), ndim=2).hashin_shtrikman
+    assert found is not None
+    K = plane[0] + f2 / (1 / (plane[1] - plane[0]) + f1 / (plane[0] + G1))
+    G = G1 + f2 / (1 / (G2 - G1) + f1 * (plane[0] + 2 * G1) / (2 * G1 * (plane[0] + G1)))
+    assert found["lower"]["K"] == pytest.approx(K, rel=1e-8)
+    assert found["lower"]["G"] == pytest.approx(G, rel=1e-8)
+
+
 @given(st.lists(st.tuples(moduli, moduli, fraction), min_size=2, max_size=5), st.sampled_from([2, 3]))
 def test_bounds_are_nested(phases: list[tuple[float, float, float]], ndim: int) -> None:
     total = sum(f for *_, f in phases)

@@ -1,6 +1,6 @@
 """Isotropic materials: k for conduction, any two elastic constants for elasticity, alpha for expansion.
 
-K(1, nu), ...: C = 3 K J + 2 G (1 - J), J the spherical projector.
+k = k 1,    C = 3 K J + 2 G (1 - J) with J the spherical projector,    alpha = alpha 1
 """
 
 from __future__ import annotations
