@@ -235,3 +235,11 @@ def test_what_is_missing_is_explained() -> None:
     assert "phase 0 does not connect along y" in text
     assert "it is singular" in text
     assert "tortuosity along x" in text
+
+
+def test_a_resolution_study_without_change_is_not_plotted() -> None:
+    base = conduction_result((8, 8), fields=False)
+    assert base.resolution is not None
+    flat = dataclasses.replace(base.resolution, values=(base.value,) * 3)
+    assert "Resolution study" in render(base)
+    assert "Resolution study" not in render(dataclasses.replace(base, resolution=flat))

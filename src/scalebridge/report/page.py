@@ -218,7 +218,7 @@ def _error(result: HomogenizationResult) -> dict[str, Any]:
 
 def _resolution(result: HomogenizationResult) -> dict[str, Any]:
     study = result.resolution
-    if study is None or len(study.voxels) < 2:
+    if study is None or len(study.voxels) < 2 or all(np.array_equal(v, result.value) for v in study.values):
         return {}
     ndim, scale = result.image.grid.ndim, words.scale_for(result)
     name = next(iter(words.isotropic_part(result.value, ndim)))
