@@ -10,16 +10,18 @@ from hypothesis.extra.numpy import arrays
 from numpy.testing import assert_allclose
 
 from material_examples import FULL_CONDUCTIVITY, FULL_STIFFNESS, ROTATION
-from scalebridge.homogenize.engineering import (
+from scalebridge.homogenize.conduction_measures import (
     closest_isotropic_conductivity,
-    closest_isotropic_stiffness,
     conduction_anisotropy,
+    principal,
+    transport_measures,
+)
+from scalebridge.homogenize.engineering import (
+    closest_isotropic_stiffness,
     derived_quantities,
     elastic_anisotropy,
     elastic_averages,
     engineering_constants,
-    principal,
-    transport_measures,
 )
 from scalebridge.material import Conduction, Elasticity, PlaneState
 from scalebridge.material.orthotropic import CONSTANTS

@@ -1,4 +1,4 @@
-"""What engineers read off an effective tensor: constants, averages, anisotropy, tortuosity.
+"""What engineers read off an effective stiffness: constants, averages, anisotropy; and a summary of it all.
 
 Effective tensors may be singular (voids, phases that do not percolate). A modulus in a direction that carries
 nothing is exactly zero; a number that has no meaning there is None, with the reason in words. Never NaN,
@@ -8,12 +8,14 @@ never a made-up value.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from scalebridge.homogenize.bounds import LinearLaw
+from scalebridge.homogenize.conduction_measures import conduction_anisotropy, principal, transport_measures
+from scalebridge.homogenize.measures import AXES, SINGULAR_TOLERANCE, Measures, relative_norm
 from scalebridge.material.conduction import Conduction
 from scalebridge.numerics.mandel import (
     COMPONENTS,
@@ -24,20 +26,6 @@ from scalebridge.numerics.mandel import (
     stiffness_to_voigt,
     weights,
 )
-
-SINGULAR_TOLERANCE = 1e-10  # eigenvalues below this, relative to the largest, are zero
-AXES = ("x", "y", "z")
-
-
-@dataclasses.dataclass(frozen=True)
-class Measures:
-    """Numbers by name; None where a number has no meaning, then `reasons` says why."""
-
-    values: Mapping[str, float | None]
-    reasons: Mapping[str, str] = dataclasses.field(default_factory=dict)
-
-    def __getitem__(self, name: str) -> float | None:
-        return self.values[name]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -171,89 +159,7 @@ def closest_isotropic_stiffness(stiffness: np.ndarray) -> tuple[np.ndarray, floa
     bulk = float(one @ stiffness @ one) / d**2
     shear = (float(np.trace(stiffness)) - d * bulk) / (2 * (m - 1))
     closest = isotropic_stiffness(bulk, shear, d)
-    return closest, _relative(stiffness - closest, stiffness)
-
-
-def closest_isotropic_conductivity(conductivity: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """The isotropic conductivity closest in the Frobenius norm, tr k / d, and the relative distance."""
-    d = len(conductivity)
-    closest = float(np.trace(conductivity)) / d * np.eye(d)
-    return closest, _relative(conductivity - closest, conductivity)
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Principal:
-    """values (d,) descending; axes (d, d): column i belongs to value i, right-handed."""
-
-    values: np.ndarray
-    axes: np.ndarray
-
-
-def principal(conductivity: np.ndarray) -> Principal:
-    """Principal conductivities and their axes."""
-    symmetric = (np.asarray(conductivity, float) + np.asarray(conductivity, float).T) / 2
-    values, axes = np.linalg.eigh(symmetric)
-    values, axes = values[::-1], axes[:, ::-1]
-    largest = axes[np.abs(axes).argmax(axis=0), np.arange(len(values))]
-    axes = axes * np.sign(largest)
-    if np.linalg.det(axes) < 0:
-        axes[:, -1] *= -1
-    return Principal(np.array(values), np.array(axes))
-
-
-def conduction_anisotropy(conductivity: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> Measures:
-    """ratio: largest by smallest principal value; distance: to the closest isotropic tensor, relative."""
-    values = principal(conductivity).values
-    _, distance = closest_isotropic_conductivity(np.asarray(conductivity, float))
-    reasons: dict[str, str] = {}
-    ratio: float | None = None
-    if values[-1] > tolerance * values[0]:
-        ratio = float(values[0] / values[-1])
-    else:
-        reasons["ratio"] = "nothing is conducted along one principal axis"
-    if distance is None:
-        reasons["distance"] = "nothing is conducted"
-    return Measures({"ratio": ratio, "distance": distance}, reasons)
-
-
-@dataclasses.dataclass(frozen=True)
-class TransportMeasures:
-    """Per axis; None where the conducting phase does not connect the two sides, with the reason by axis."""
-
-    tortuosity: tuple[float | None, ...]
-    formation_factor: tuple[float | None, ...]
-    reasons: Mapping[str, str]
-
-
-def transport_measures(
-    along_axes: Sequence[float] | np.ndarray,
-    laws: Mapping[int, LinearLaw],
-    fractions: Mapping[int, float],
-    axes: Sequence[str] = AXES,
-    tolerance: float = SINGULAR_TOLERANCE,
-) -> TransportMeasures | None:
-    """Formation factor F = k_0 / k_eff and tortuosity tau = fraction F of the one phase that conducts.
-
-    along_axes: effective conductivities along `axes` (the diagonal of the tensor, or the one of a faces run).
-    None when there is not exactly one conducting phase, or it is anisotropic: the words mean nothing then.
-    """
-    conducting = [label for label, fraction in fractions.items() if fraction > 0 and not laws[label].is_void]
-    if len(conducting) != 1:
-        return None
-    law, fraction = laws[conducting[0]], fractions[conducting[0]]
-    own = law.isotropic_parameters if isinstance(law, Conduction) else None
-    if own is None:
-        return None
-    reasons: dict[str, str] = {}
-    factors: list[float | None] = []
-    for name, effective in zip(axes, along_axes, strict=False):
-        if float(effective) > tolerance * own["k"]:
-            factors.append(own["k"] / float(effective))
-        else:
-            factors.append(None)
-            reasons[name] = f"the conducting phase does not connect the two sides along {name}"
-    tortuosity = tuple(None if factor is None else fraction * factor for factor in factors)
-    return TransportMeasures(tortuosity, tuple(factors), reasons)
+    return closest, relative_norm(stiffness - closest, stiffness)
 
 
 def derived_quantities(
@@ -306,8 +212,3 @@ def _derived_conduction(
             extra[name] = per_axis if axis is None else per_axis[0]
         reasons |= {f"tortuosity.{key}": why for key, why in transport.reasons.items()}
     return {**extra, "reasons": reasons} if reasons else extra
-
-
-def _relative(difference: np.ndarray, tensor: np.ndarray) -> float | None:
-    size = float(np.linalg.norm(tensor))
-    return float(np.linalg.norm(difference)) / size if size > 0 else None
