@@ -122,7 +122,8 @@ def test_heavy_packages_wait_until_they_are_needed() -> None:
     import sys
 
     code = (
-        "import sys, scalebridge.microstructure as m; m.read_image; m.describe; m.write_image; m.sphere_array(4, 0.1)\n"
+        "import sys, scalebridge.microstructure as m\n"
+        "m.read_image; m.describe; m.write_image; m.sphere_array(4, 0.1)\n"
         "print([n for n in ('jax', 'matplotlib', 'h5py', 'tifffile', 'vtk', 'pydantic') if n in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -135,6 +135,17 @@ def test_headers_without_unit_mean_millimetres(tmp_path: Path) -> None:
     assert read_image(path).grid.spacing is None
 
 
+def test_a_header_with_too_few_spacings_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.vti"
+    next(s for s in SAMPLES if s.name == "vti-raw").write(path, marked())
+    path.write_bytes(path.read_bytes().replace(b"1e-6 2e-6 3e-6", b"1e-6 2e-63e-6"))
+    with pytest.raises(ImageError, match="spacings for 3 axes|cannot be read"):
+        read_image(path)
+    path.write_bytes(path.read_bytes().replace(b"2e-63e-6", b"2e-6"))
+    with pytest.raises(ImageError, match="2 spacings for 3 axes"):
+        read_image(path)
+
+
 def test_raw_with_wrong_size_lists_what_fits(tmp_path: Path) -> None:
     path = tmp_path / "a.raw"
     path.write_bytes(bytes(2 * 20**3))

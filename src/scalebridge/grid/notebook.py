@@ -66,15 +66,15 @@ def image_html(
         data = base64.b64encode(png(np.ascontiguousarray(picture))).decode()
         width, height = (max(8, round(_SHOWN_EDGE * sizes[axis] / longest)) for axis in (across, up))
         figures.append(
-            f'<figure style="display:inline-block;margin:0 12px 6px 0"><img alt="{across}{up} slice" width="{width}" '
-            f'height="{height}" style="image-rendering:pixelated" src="data:image/png;base64,{data}">'
+            f'<figure style="display:inline-block;margin:0 12px 6px 0"><img alt="{across}{up} slice" '
+            f'width="{width}" height="{height}" style="image-rendering:pixelated" src="data:image/png;base64,{data}">'
             f"<figcaption>{across} →, {up} ↑</figcaption></figure>"
         )
     shape = " × ".join(map(str, grid.shape))
-    spacing = "unknown" if grid.spacing is None else " × ".join(format_quantity(h, "m") for h in grid.spacing)
+    spacing = " × ".join(format_quantity(h, "m") for h in grid.spacing or ()) or "unknown"
     rows = [
-        f'<tr><td style="background:{PALETTE[i % len(PALETTE)]};width:1.5em"></td><td>{label}</td><td>{count}</td>'
-        f"<td>{100 * count / grid.size:.3f} %</td></tr>"
+        f'<tr><td style="background:{PALETTE[i % len(PALETTE)]};width:1.5em"></td>'
+        f"<td>{label}</td><td>{count}</td><td>{100 * count / grid.size:.3f} %</td></tr>"
         for i, (label, count) in enumerate(list(counts.items())[:_MAX_ROWS])
     ]
     if len(counts) > _MAX_ROWS:

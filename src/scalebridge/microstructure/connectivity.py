@@ -33,7 +33,8 @@ class Components:
     spans: (count, d): touches both opposite faces of axis k.
     winds: (count, d): with periodic images, the piece meets its own copy in the next cell along axis k, so
     that it carries through an infinite medium; a piece that merely crosses the border does not. All False
-    where not periodic. touches: (count, d, 2): touches the lower / upper face of axis k.
+    where not periodic.
+    touches: (count, d, 2): touches the lower / upper face of axis k.
     """
 
     labels: np.ndarray
@@ -103,9 +104,7 @@ def percolates(image: PhaseImage, label: int, axis: int, *, periodic: bool = Fal
 def through_connected_fraction(
     image: PhaseImage, label: int, axis: int, *, connectivity: Connectivity = Connectivity.FACE
 ) -> float:
-    """Share of the phase's voxels that belong to pieces touching both faces of `axis`; 0 when it is
-    absent.
-    """
+    """Share of the phase's voxels in pieces that touch both faces of `axis`; 0 when it is absent."""
     mask = image.labels == label
     components = label_components(mask, connectivity=connectivity)
     total = int(components.sizes.sum())
@@ -115,8 +114,7 @@ def through_connected_fraction(
 def floating_mask(
     image: PhaseImage, void_labels: Iterable[int], *, periodic: bool = True, axis: int | None = None
 ) -> np.ndarray:
-    """Voxels of the non-void phases in pieces that nothing holds: they carry no load and make operators
-    singular.
+    """Voxels of the non-void phases in pieces that nothing holds: operators are singular on them.
 
     periodic: held is what winds around the cell. Otherwise: held is what touches a face of `axis`, or of any
     axis. Neighbours share a face. Shape and axes as the image, bool.
@@ -133,9 +131,7 @@ def floating_mask(
 
 
 def isolated_mask(image: PhaseImage, label: int, axis: int) -> np.ndarray:
-    """Voxels of `label` in pieces that touch neither face of `axis` (dead pores): they see no transport at
-    all.
-    """
+    """Voxels of `label` in pieces that touch neither face of `axis` (dead pores): no transport there."""
     components = label_components(image.labels == label)
     return np.concatenate([[False], ~components.touches[:, axis].any(axis=1)])[components.labels]
 

@@ -48,9 +48,7 @@ def pad(image: PhaseImage, width: int | Sequence[int], label: int) -> PhaseImage
 
 
 def mirror(image: PhaseImage, axes: Iterable[int] | None = None) -> PhaseImage:
-    """The image and its mirror images along `axes` (all by default): periodic without jumps, 2 to 8 times as
-    large.
-    """
+    """The image and its mirror images along `axes` (all by default): periodic without jumps, but larger."""
     chosen = sorted(set(range(image.grid.ndim) if axes is None else axes))
     if any(not 0 <= axis < image.grid.ndim for axis in chosen):
         raise ImageError(f"Mirror axes must lie between 0 and {image.grid.ndim - 1}, got {chosen}.")

@@ -122,8 +122,7 @@ def gaussian_level_cut(
     """A sandstone-like medium: where a smooth periodic Gaussian random field is low, there is pore (label 0).
 
     The field's covariance is exp(-r^2 / (2 l^2)) with l = correlation_length in voxels. The porosity is
-    reached exactly (to the voxel) because the level is a quantile of the field. Results depend on the seed
-    alone.
+    reached exactly (to the voxel) because the level is a quantile of the field.
     """
     shape = _checked(shape)
     if not 0 <= porosity <= 1:

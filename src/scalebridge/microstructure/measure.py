@@ -15,8 +15,7 @@ def specific_surface(image: PhaseImage, *, periodic: bool = False) -> dict[int, 
     """Area of each phase's faces towards other phases, per volume of the image, by counting voxel faces.
 
     Units: 1/m if the spacing is in m, else per voxel length. Voxel stairs overestimate a smooth surface (a
-    sphere by a half); faces on the border of the image count only when periodic and the opposite voxel
-    differs.
+    sphere by a half); faces on the border of the image count only when periodic.
     """
     index = image.index
     phases = len(image.present)

@@ -72,9 +72,7 @@ def read_grey(
     dataset: str | None = None,
     raw: RawLayout | None = None,
 ) -> GreyImage:
-    """The grey values of an image file; arguments and failures as for `read_image`. NaN and infinity are
-    refused.
-    """
+    """The grey values of an image file; arguments and failures as for `read_image`; NaN is refused."""
     values, grid, history = _read(path, spacing, axes, dataset, raw)
     if values.dtype.kind == "f":
         flat = values.reshape(-1)

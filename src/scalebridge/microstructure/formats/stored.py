@@ -80,8 +80,7 @@ def checked_shape(shape: Sequence[int], where: str) -> tuple[int, ...]:
 def check_payload(available: int, needed: int, where: str, largest_ratio: float = 1.0) -> None:
     """An ImageError when the bytes that are there cannot hold what the header promises.
 
-    `largest_ratio`: how far the compression can shrink at best. Guards against allocating for a damaged
-    header.
+    `largest_ratio`: how far the compression can shrink at best. Nothing is allocated for a damaged header.
     """
     if available * largest_ratio < needed:
         raise ImageError(

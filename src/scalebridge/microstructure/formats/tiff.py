@@ -85,9 +85,7 @@ def natural_key(path: Path) -> list[tuple[int, int | str]]:
 
 
 def _spacing(tif: Any, ndim: int) -> tuple[tuple[float, ...] | None, str]:
-    """Spacing in stored order where the file says it with a physical unit; dots per inch are no voxel
-    size.
-    """
+    """Spacing in stored order where the file says it with a physical unit; dots per inch are none."""
     shaped = tif.shaped_metadata[0] if tif.shaped_metadata else {}
     if "spacing_m" in shaped and np.size(shaped["spacing_m"]) == ndim:
         return meaningful_spacing(shaped["spacing_m"], 1.0), "the description (spacing_m)"
