@@ -160,7 +160,10 @@ def test_the_hash_of_a_stack_sees_content_names_and_order(tmp_path: Path) -> Non
     first = provenance.file_sha256(tmp_path)
     (tmp_path / "a.tif").write_bytes(b"2")
     (tmp_path / "b.tif").write_bytes(b"1")
-    assert provenance.file_sha256(tmp_path) != first
+    swapped = provenance.file_sha256(tmp_path)
+    (tmp_path / "a.tif").write_bytes(b"21")
+    (tmp_path / "b.tif").write_bytes(b"")
+    assert len({first, swapped, provenance.file_sha256(tmp_path)}) == 3, "the files ran together"
 
 
 def test_bibliography_entries_are_parsed_and_printed(monkeypatch: pytest.MonkeyPatch) -> None:
