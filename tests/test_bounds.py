@@ -25,6 +25,7 @@ from scalebridge.homogenize.exact_relations import (
     applicable_relations,
     equal_shear_stiffness,
     keller_product,
+    resolution_relations,
     two_phase_expansion,
 )
 from scalebridge.material import Conduction, Elasticity, PlaneState, Thermoelasticity
@@ -273,16 +274,24 @@ def test_equal_shear_on_laminates(phases: list[tuple[float, float]], G: float) -
     f = f / f.sum()
     assume(np.ptp(K) > 1e-6)
     laws = {i: Elasticity.isotropic(K=float(k), G=G) for i, k in enumerate(K)}
-    (relation,) = applicable_relations(laws, dict(enumerate(f.tolist())))
+    (relation,) = resolution_relations(laws, dict(enumerate(f.tolist())))
     exact = backus_laminate(K, np.full(len(K), G), f)
     assert relation.name == "equal shear moduli"
     assert relation.deviation(exact, exact) < 1e-10
     assert relation.deviation(exact, 1.01 * exact) == pytest.approx(0.01, rel=1e-6)
+    (shape,) = applicable_relations(laws, dict(enumerate(f.tolist())))
+    assert shape.name == "isotropy"
+    assert shape.deviation(exact, exact) < 1e-10
+    # It does not know the bulk modulus, but sees every other change.
+    stiffer = exact + isotropic_stiffness(0.1 * G, 0.0)
+    assert shape.deviation(stiffer, stiffer) < 1e-10
+    wrong = exact + 0.1 * G * np.diag([0, 0, 0, 0, 0, 1.0])
+    assert shape.deviation(wrong, wrong) > 1e-6
 
 
 def test_equal_shear_in_the_plane() -> None:
     laws = {0: Elasticity.isotropic(K=1.0, G=1.0), 1: Elasticity.isotropic(K=5.0, G=1.0)}
-    (relation,) = applicable_relations(laws, two(0.5), ndim=2)
+    (relation,) = resolution_relations(laws, two(0.5), ndim=2)
     # In-plane entries of the exact 3-D laminate, layers along y instead of z: the same numbers.
     exact = backus_laminate(np.array([1.0, 5.0]), np.ones(2), np.array([0.5, 0.5]))
     plane = exact[np.ix_([0, 2, 4], [0, 2, 4])]
@@ -373,6 +382,11 @@ def test_no_relation_where_none_holds() -> None:
     laws = {0: Elasticity.isotropic(K=1.0, G=1.0), 1: Elasticity.isotropic(K=1.0, G=2.0)}
     assert applicable_relations(laws, two(0.5)) == ()
     assert applicable_relations({0: Elasticity.void(), 1: laws[0]}, two(0.5)) == ()
+    for phases in (laws, {0: laws[0], 1: laws[0]}, {0: Elasticity.void(), 1: laws[0]}):
+        assert resolution_relations(phases, two(0.5)) == ()
+    assert resolution_relations({0: Conduction.isotropic(1.0)}, {0: 1.0}) == ()
+    crystals = {0: laws[0], 1: Elasticity.cubic(4.0, 1.0, 1.0)}
+    assert resolution_relations(crystals, two(0.5)) == applicable_relations(crystals, two(0.5)) == ()
     (same,) = applicable_relations({0: laws[0], 1: laws[0]}, two(0.5))
     assert same.name == "homogeneous"
 

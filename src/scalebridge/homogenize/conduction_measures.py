@@ -1,4 +1,4 @@
-"""What engineers read off an effective conductivity: principal axes, anisotropy, formation factor, tortuosity.
+"""What engineers read off an effective conductivity: principal axes, formation factor, tortuosity.
 
 A tortuosity exists only where the conducting phase connects two sides; elsewhere it is None with the reason.
 """

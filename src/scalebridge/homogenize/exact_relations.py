@@ -1,8 +1,8 @@
 """Relations that hold exactly for every image: what a correct solver returns, whatever the microstructure.
 
-They rest on uniform fields, so a conforming discretization fulfils them to the tolerance of its solver, not
-only in the limit of fine voxels. Used as self-tests on the user's own image when the phases happen to
-qualify.
+Those that rest on uniform fields hold on any voxels too: a conforming discretization misses them by the
+tolerance of its solver only, so they are self-tests on the user's own image. The others are met as voxels
+become fine: they measure the true discretization error.
 """
 
 from __future__ import annotations
@@ -51,40 +51,35 @@ def applicable_relations(
     ndim: int = 3,
     plane: PlaneState | None = None,
 ) -> tuple[ExactRelation, ...]:
-    """The relations that these phases fulfil exactly in any arrangement; empty where there is none.
+    """The relations that these phases fulfil exactly in any arrangement and on any voxels; empty if none
+    does.
 
-    Without orientations per voxel: a phase that turns from voxel to voxel is several phases.
-    References: [hill1963], [rosen1970]
+    A solution misses them by no more than its solver's tolerance. Without orientations per voxel: a phase
+    that turns from voxel to voxel is several phases.
+    References: [rosen1970]
     """
-    present = [label for label in sorted(fractions) if fractions[label] > 0]
-    weights = np.array([fractions[label] for label in present])
-    chosen = [laws[label] for label in present]
-    tensors = np.stack([cell_tensor(law, ndim, plane) for law in chosen])
+    chosen, tensors, _ = _present(laws, fractions, ndim, plane)
     relations: list[ExactRelation] = []
+    shear = _common_shear(chosen, tensors)
     if _all_equal(tensors):
+        same = tensors[0]
         relations.append(
             ExactRelation(
                 "homogeneous",
                 "All phases have the same tensor, so the effective one is the same.",
                 "tensor",
-                lambda effective, tensor=tensors[0]: tensor,  # type: ignore[misc]
+                lambda effective: same,
             )
         )
-    elif not isinstance(chosen[0], Conduction):
-        moduli = [_bulk_and_shear(tensor) for tensor in tensors]
-        if all(m is not None for m in moduli) and _all_equal(np.array([m[1] for m in moduli if m])):
-            bulk = np.array([m[0] for m in moduli if m])
-            shear = float(moduli[0][1]) if moduli[0] else 0.0
-            predicted = equal_shear_stiffness(bulk, shear, weights, ndim)
-            relations.append(
-                ExactRelation(
-                    "equal shear moduli",
-                    "All phases have the same shear modulus, so the effective bulk modulus is known exactly "
-                    "(Hill).",
-                    "tensor",
-                    lambda effective, tensor=predicted: tensor,  # type: ignore[misc]
-                )
+    elif shear is not None:
+        relations.append(
+            ExactRelation(
+                "isotropy",
+                "All phases have the same shear modulus, so the effective law is isotropic and has it too.",
+                "tensor",
+                lambda effective: _with_shear(effective, shear),
             )
+        )
     if all(isinstance(law, Thermoelasticity) for law in chosen):
         relations += _expansion_relations(
             [law for law in chosen if isinstance(law, Thermoelasticity)], tensors, ndim, plane
@@ -92,11 +87,39 @@ def applicable_relations(
     return tuple(relations)
 
 
+def resolution_relations(
+    laws: Mapping[int, LinearLaw],
+    fractions: Mapping[int, float],
+    *,
+    ndim: int = 3,
+    plane: PlaneState | None = None,
+) -> tuple[ExactRelation, ...]:
+    """Relations exact for the image, but met on voxels only as they become fine: the gap is the resolution
+    error.
+
+    Equal shear moduli: the effective stiffness is known, so the true discretization error of the user's
+    image is. References: [hill1963]
+    """
+    chosen, tensors, weights = _present(laws, fractions, ndim, plane)
+    shear = _common_shear(chosen, tensors)
+    if shear is None or _all_equal(tensors):
+        return ()
+    bulk = np.array([_bulk(tensor) for tensor in tensors])
+    predicted = equal_shear_stiffness(bulk, shear, weights, ndim)
+    return (
+        ExactRelation(
+            "equal shear moduli",
+            "All phases have the same shear modulus, so the effective bulk modulus is known exactly (Hill).",
+            "tensor",
+            lambda effective: predicted,
+        ),
+    )
+
+
 def equal_shear_stiffness(bulk: np.ndarray, shear: float, fractions: np.ndarray, d: int = 3) -> np.ndarray:
     """The effective stiffness of isotropic phases with one shear modulus G, Mandel (m, m): isotropic, with
 
-        1 / (K + a) = sum f_i / (K_i + a),  a = 2 (d-1) G / d     (4 G / 3 in 3-D, G in 2-D with plane
-        moduli).
+        1 / (K + a) = sum f_i / (K_i + a),  a = 2 (d-1) G / d     (4 G / 3 in 3-D; G in 2-D, plane moduli).
 
     References: [hill1963]
     """
@@ -186,18 +209,42 @@ def _cell_expansion(law: Thermoelasticity, ndim: int, plane: PlaneState | None) 
     return plane_expansion(law.tensor, law.expansion, plane if plane is not None else PlaneState.STRAIN)
 
 
-def _bulk_and_shear(tensor: np.ndarray) -> tuple[float, float] | None:
-    """(K, G) of an isotropic Mandel stiffness; None for a void or an anisotropic one."""
-    d = {3: 2, 6: 3}[len(tensor)]
-    one = identity2(d)
-    K = float(one @ tensor @ one) / d**2
-    G = float(np.trace(tensor) - d * K) / (2 * (len(tensor) - 1))
-    if (
-        G <= 0
-        or np.abs(tensor - isotropic_stiffness(K, G, d)).max() > EQUALITY_TOLERANCE * np.abs(tensor).max()
-    ):
+def _present(
+    laws: Mapping[int, LinearLaw], fractions: Mapping[int, float], ndim: int, plane: PlaneState | None
+) -> tuple[list[LinearLaw], np.ndarray, np.ndarray]:
+    """Laws, tensors as the cell sees them, and fractions of the phases that occur."""
+    labels = [label for label in sorted(fractions) if fractions[label] > 0]
+    chosen = [laws[label] for label in labels]
+    tensors = np.stack([cell_tensor(law, ndim, plane) for law in chosen])
+    return chosen, tensors, np.array([fractions[label] for label in labels])
+
+
+def _common_shear(laws: list[LinearLaw], tensors: np.ndarray) -> float | None:
+    """The shear modulus that all phases share; None for voids, anisotropic phases and conduction."""
+    if isinstance(laws[0], Conduction):
         return None
-    return K, G
+    shears = np.array([_shear(tensor) for tensor in tensors])
+    isotropic = [_with_shear(tensor, shear) for tensor, shear in zip(tensors, shears, strict=True)]
+    if not shears.min() > 0 or not _all_equal(shears):
+        return None
+    if np.abs(tensors - np.stack(isotropic)).max() > EQUALITY_TOLERANCE * np.abs(tensors).max():
+        return None
+    return float(shears[0])
+
+
+def _bulk(tensor: np.ndarray) -> float:
+    one = identity2({3: 2, 6: 3}[len(tensor)])
+    return float(one @ tensor @ one) / float(one @ one) ** 2
+
+
+def _shear(tensor: np.ndarray) -> float:
+    d = {3: 2, 6: 3}[len(tensor)]
+    return float(np.trace(tensor) - d * _bulk(tensor)) / (2 * (len(tensor) - 1))
+
+
+def _with_shear(tensor: np.ndarray, shear: float) -> np.ndarray:
+    """The isotropic tensor with the bulk modulus of `tensor` and the given shear modulus."""
+    return isotropic_stiffness(_bulk(tensor), shear, {3: 2, 6: 3}[len(tensor)])
 
 
 def _all_equal(values: np.ndarray) -> bool:
