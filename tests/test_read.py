@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import struct
+import sys
 from pathlib import Path
 
 import h5py
@@ -82,6 +84,37 @@ def test_axes_override_turns_array_and_spacing_together(tmp_path: Path) -> None:
         read_image(path, axes="zy")
 
 
+def chain_of_pages(content: bytes) -> list[tuple[int, int]]:
+    """Per page of a little-endian TIFF: where its directory begins, and where its link to the next one is."""
+    position = struct.unpack_from("<I", content, 4)[0]
+    found = []
+    while position:
+        link = position + 2 + 12 * struct.unpack_from("<H", content, position)[0]
+        found.append((position, link))
+        position = struct.unpack_from("<I", content, link)[0]
+    return found
+
+
+@pytest.mark.parametrize("name", ["tiff", "tiff-plain", "tiff-imagej"])
+def test_pages_in_circles(name: str, tmp_path: Path) -> None:
+    path = written(next(s for s in SAMPLES if s.name == name), tmp_path)
+    content = bytearray(path.read_bytes())
+    pages = chain_of_pages(bytes(content))
+    struct.pack_into("<I", content, pages[-1][1], pages[0][0])
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="circles"):
+        read_image(path)
+
+
+def test_lost_pages_are_missed(tmp_path: Path) -> None:
+    path = written(SAMPLES[0], tmp_path)
+    content = bytearray(path.read_bytes())
+    struct.pack_into("<I", content, chain_of_pages(bytes(content))[1][1], 0)
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=r"announces \(3, 4, 5\)"):
+        read_image(path)
+
+
 def test_two_dimensional_page_is_transposed(tmp_path: Path) -> None:
     flat = marked((5, 4), (3, 1))
     tifffile.imwrite(tmp_path / "a.tif", np.ascontiguousarray(flat.T), photometric="minisblack")
@@ -139,7 +172,7 @@ def test_a_header_with_too_few_spacings_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "a.vti"
     next(s for s in SAMPLES if s.name == "vti-raw").write(path, marked())
     path.write_bytes(path.read_bytes().replace(b"1e-6 2e-6 3e-6", b"1e-6 2e-63e-6"))
-    with pytest.raises(ImageError, match="spacings for 3 axes|cannot be read"):
+    with pytest.raises(ImageError, match=r"spacings for 3 axes|cannot be read"):
         read_image(path)
     path.write_bytes(path.read_bytes().replace(b"2e-63e-6", b"2e-6"))
     with pytest.raises(ImageError, match="2 spacings for 3 axes"):
@@ -234,6 +267,17 @@ def test_files_that_are_none(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", marked())
     refused(tmp_path / "a.npy", "not both", threshold=[1], otsu=2)
     refused(Path(str(tmp_path / "a\0.npy")), "null character")
+
+
+@pytest.mark.parametrize(("name", "package"), [("tiff", "tifffile"), ("hdf5", "h5py")])
+def test_a_missing_package_is_named(
+    name: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = next(s for s in SAMPLES if s.name == name)
+    path = written(sample, tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImageError, match=f"pip install {package}"):
+        read_image(path, dataset=sample.dataset)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may read everything")

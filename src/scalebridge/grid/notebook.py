@@ -67,7 +67,8 @@ def image_html(
         width, height = (max(8, round(_SHOWN_EDGE * sizes[axis] / longest)) for axis in (across, up))
         figures.append(
             f'<figure style="display:inline-block;margin:0 12px 6px 0"><img alt="{across}{up} slice" '
-            f'width="{width}" height="{height}" style="image-rendering:pixelated" src="data:image/png;base64,{data}">'
+            f'width="{width}" height="{height}" style="image-rendering:pixelated" '
+            f'src="data:image/png;base64,{data}">'
             f"<figcaption>{across} →, {up} ↑</figcaption></figure>"
         )
     shape = " × ".join(map(str, grid.shape))
@@ -89,7 +90,7 @@ def image_html(
 
 
 def middle_slices(values: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
-    """(horizontal axis, vertical axis, slice [horizontal, vertical]) through the middle; one for a 2-D image."""
+    """(horizontal axis, vertical axis, slice [horizontal, vertical]) through the middle; one in 2-D."""
     if values.ndim == 2:
         return [("x", "y", values)]
     nx, ny, nz = values.shape

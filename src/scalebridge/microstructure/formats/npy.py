@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zipfile
 from typing import Any
 
@@ -23,7 +24,11 @@ def _header(stream: Any, where: str) -> tuple[tuple[int, ...], np.dtype]:
     reader = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     if version not in ((1, 0), (2, 0)):
         raise ImageError(f"{where} has the NPY version {version}; 1.0 and 2.0 are read.")
-    shape, _, dtype = reader(stream)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # headers in the manner of Python 2 read well all the same
+        shape, _, dtype = reader(stream)
     if dtype.hasobject or dtype.names is not None:
         raise ImageError(f"{where} holds {dtype} and not numbers; save a plain integer array.")
     return checked_shape(shape, where), dtype
