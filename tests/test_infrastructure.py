@@ -237,7 +237,9 @@ def test_a_module_can_stand_for_its_function() -> None:
 
 def test_the_main_verb_is_callable_however_its_folder_was_imported() -> None:
     code = (
-        "import scalebridge.homogenize.result\nfrom scalebridge import homogenize\nassert callable(homogenize)\n"
+        "import scalebridge.homogenize.result\n"
+        "from scalebridge import homogenize\n"
+        "assert callable(homogenize)\n"
         "import scalebridge.homogenize.bounds as bounds; assert bounds.__name__.endswith('bounds')"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
