@@ -355,19 +355,29 @@ def _solve_load(
     residual, square, start, flux_square = first_residual(
         tree.levels[0].faces, load_of(disc.steps, axis), disc.edges
     )
-    # A load that meets no obstacle has b = 0 up to round-off: nothing to solve, and nothing to divide by.
-    reference = max(math.sqrt(square), 1e-10 * math.sqrt(flux_square), np.finfo(float).tiny)
     voigt = energy = float(start)
-    w = jnp.zeros(problem.index.shape, jnp.float32) if initial is None else jnp.asarray(initial, jnp.float64)
+    flux = math.sqrt(flux_square)
+    w = (
+        jnp.asarray(initial, jnp.float64)
+        if initial is not None
+        else jnp.zeros(problem.index.shape, jnp.float32)
+    )
     history: list[float] = []
-    taken, relative, recursion, energy_error, converged = 0, math.inf, 0.0, math.inf, False
+    taken, relative, recursion, converged = 0, math.inf, 0.0, False
+    # Almost no obstacle: single precision cannot tell b from its own round-off.
+    precise = initial is not None or math.sqrt(square) <= 1e-5 * flux
+    if precise:
+        square = _evaluate(disc, jnp.zeros_like(w), axis)[1]
+    # No obstacle at all: x_a is the solution, and there is nothing to divide by.
+    reference = math.sqrt(square) if math.sqrt(square) > 1e-13 * flux else math.inf
+    energy_error = 0.0 if math.isinf(reference) else math.inf
     for number in range(_MAX_PASSES + 1):
-        if number > 0 or initial is not None:
+        if number > 0 or precise:
             # The truth, in double precision, about what the single-precision iterations achieved.
             residual, square, energy, integral = _evaluate(disc, w, axis)
         previous, relative = relative, math.sqrt(square) / reference
         history.append(relative)
-        if number > 0 or initial is not None:
+        if number > 0 or precise:
             # What the recursion missed of the true residual, it missed of the energy as well.
             energy_error *= max(1.0, square / recursion) if recursion > 0 else 1.0
             converged = relative <= rtol or energy_error <= value_rtol or energy <= 1e-14 * voigt
@@ -386,7 +396,7 @@ def _solve_load(
         )
         taken += int(state.step)
         recursion = float(state.square)
-        left = max(energy - float(state.energy), 1e-12 * voigt, np.finfo(float).tiny)
+        left = max(energy - float(state.energy), 1e-12 * voigt, 1e-300)
         energy_error = float(multigrid.missing_energy(state)) / left if int(state.step) else 0.0
         if initial is None and number == 0:
             w = state.solution

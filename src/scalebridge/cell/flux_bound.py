@@ -113,12 +113,13 @@ def _begin(index: Any, table: Any, w: Any, load: tuple[Any, ...], edges: tuple[E
 
 @functools.partial(jax.jit, static_argnames=("edges",))
 def _descent(
-    index: Any, table: Any, q: Any, load: tuple[Any, ...], edges: tuple[Edge, ...]
+    index: Any, table: Any, q: Any, potential: Any, load: tuple[Any, ...], edges: tuple[Edge, ...]
 ) -> tuple[Any, Any]:
-    """-T (M q - e), the preconditioned direction of steepest descent before its divergence is removed."""
+    """-T (M q - e - grad phi), the preconditioned direction of steepest descent, and its divergence."""
     slopes = _mass(_resistances(index, table), q, edges)
+    drops = increments(potential, edges)
     faces = transmissibilities(index, table, edges)
-    direction = tuple(-t * (g - step) for t, g, step in zip(faces, slopes, load, strict=True))
+    direction = tuple(-t * (m - e - g) for t, m, e, g in zip(faces, slopes, load, drops, strict=True))
     return direction, outflow(direction)
 
 
@@ -162,6 +163,19 @@ def _ignore(step: int, squared: float) -> None:
     return None
 
 
+def _solve_and_project(disc: Discretization, q: Any, divergence: Any, rtol: float) -> tuple[Any, Any, Any]:
+    """q + t grad phi with its divergence reduced by rtol; returns it, phi and the divergence left."""
+    norm = _norm(divergence)
+    if norm == 0:
+        return q, jnp.zeros_like(divergence), divergence
+    # Scaled, for single precision has a short range of exponents.
+    state = multigrid.start((divergence / norm).astype(jnp.float32))
+    state = multigrid.iterate(disc.tree, state, rtol**2, 0.0, 1.0, 60, _ignore)
+    potential = state.solution * norm
+    q, divergence = _project(disc.index, disc.table, q, potential, disc.edges)
+    return q, potential, divergence
+
+
 def _remove_divergence(
     disc: Discretization, q: Any, divergence: Any, rtol: float, reference: float, passes: int
 ) -> tuple[Any, Any]:
@@ -170,11 +184,7 @@ def _remove_divergence(
     for _ in range(passes):
         if norm <= rtol * reference:
             break
-        # Scaled, for single precision has a short range of exponents.
-        state = multigrid.start((divergence / norm).astype(jnp.float32))
-        goal = max(rtol * reference / norm, 1e-5) ** 2
-        state = multigrid.iterate(disc.tree, state, goal, 0.0, 1.0, 60, _ignore)
-        q, divergence = _project(disc.index, disc.table, q, state.solution * norm, disc.edges)
+        q, _, divergence = _solve_and_project(disc, q, divergence, max(rtol * reference / norm, 1e-5))
         before, norm = norm, _norm(divergence)
         if norm > 0.5 * before:
             break
@@ -198,10 +208,13 @@ def _load_flux(disc: Discretization, w: Any, axis: int, steps: int) -> tuple[Any
     table, edges, load = disc.table, disc.edges, load_of(disc.steps, axis)
     q, divergence = _begin(disc.index, table, jnp.asarray(w), load, edges)
     scale = math.sqrt(sum(float(jnp.sum(flux * flux)) for flux in q))
-    q, _ = _remove_divergence(disc, q, divergence, 1e-6, scale, 3)
+    q, _ = _remove_divergence(disc, q, divergence, 1e-9, scale, 3)
+    potential = jnp.asarray(w, jnp.float64)
     for _ in range(steps):
-        direction, divergence = _descent(disc.index, table, q, load, edges)
-        direction, _ = _remove_divergence(disc, direction, divergence, 1e-3, _norm(divergence), 1)
+        # The last potential makes most of the direction divergence-free; the solve removes the rest.
+        direction, divergence = _descent(disc.index, table, q, potential, load, edges)
+        direction, change = _solve_and_project(disc, direction, divergence, 1e-3)[:2]
+        potential = potential + change
         q = _line_search(disc.index, table, q, direction, load, edges)
     q, divergence = _remove_divergence(disc, q, outflow(q), 1e-14, scale, 8)
     return q, _energy_of_rest(disc, divergence)

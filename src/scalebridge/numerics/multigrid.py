@@ -286,8 +286,8 @@ def v_cycle(tree: Hierarchy, residual: Any, level: int = 0) -> Any:
 
 
 def dot(a: Any, b: Any) -> Any:
-    """Inner product accumulated in double precision where that is switched on."""
-    return jnp.sum((a * b).astype(jnp.float64 if jax.config.jax_enable_x64 else a.dtype))
+    """Inner product accumulated in double precision (call with enable_x64)."""
+    return jnp.sum((a * b).astype(jnp.float64))
 
 
 @functools.partial(
