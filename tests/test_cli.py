@@ -20,7 +20,7 @@ from scalebridge.cli.main import main
 from scalebridge.cli.options import numbers, phase_section, phase_sections
 from scalebridge.core.errors import InputError, PhaseError
 from scalebridge.core.status import Status
-from scalebridge.homogenize.estimate import Estimate
+from scalebridge.homogenize.forecast import Estimate
 
 TWO_PHASES = ["--physics", "conduction", "--phase", "0:k=1", "--phase", "1:k=10"]
 
@@ -56,7 +56,7 @@ def solver(monkeypatch: pytest.MonkeyPatch) -> FakeSolver:
     fake = FakeSolver()
     monkeypatch.setattr("scalebridge.study.run.homogenize", fake.homogenize)
     monkeypatch.setattr("scalebridge.study.run.estimate", fake.estimate)
-    monkeypatch.setattr("scalebridge.homogenize.estimate.estimate", fake.estimate)
+    monkeypatch.setattr("scalebridge.homogenize.forecast.estimate", fake.estimate)
     return fake
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from scalebridge.cell.boundary import KinematicUniform, OppositeFaces, Periodic, Platens, StaticUniform
     from scalebridge.grid import Field, GreyImage, PhaseImage, VoxelGrid
     from scalebridge.homogenize.driver import homogenize
-    from scalebridge.homogenize.estimate import estimate
+    from scalebridge.homogenize.forecast import estimate
     from scalebridge.homogenize.result import HomogenizationResult
     from scalebridge.material import Conduction, Elasticity, Thermoelasticity
     from scalebridge.material.plane import PlaneState
@@ -71,7 +71,7 @@ _HOME = {
     "Thermoelasticity": "scalebridge.material",
     "VoxelGrid": "scalebridge.grid",
     "describe": "scalebridge.microstructure",
-    "estimate": "scalebridge.homogenize.estimate",
+    "estimate": "scalebridge.homogenize.forecast",
     "generate": "scalebridge.microstructure.generate",
     "homogenize": "scalebridge.homogenize",
     "read_grey": "scalebridge.microstructure",

@@ -12,6 +12,7 @@ import enum
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,9 +51,7 @@ class CoefficientForm:
             return 2 if self.vector else 1
         return self.ndim if self.symmetry is Symmetry.DIAGONAL else self.size * (self.size + 1) // 2
 
-    def flux(
-        self, coefficients: Sequence[jax.Array], drive: Sequence[jax.Array | None]
-    ) -> list[jax.Array | None]:
+    def flux(self, coefficients: Sequence[jax.Array], drive: Sequence[Any]) -> list[Any]:
         """C : drive with structural zeros: entries None in `drive` are zero and cost nothing."""
         m = self.size
         if self.symmetry is Symmetry.DIAGONAL or (self.symmetry is Symmetry.ISOTROPIC and not self.vector):
@@ -62,7 +61,7 @@ class CoefficientForm:
             lame, shear = coefficients
             normal = [e for e in drive[: self.ndim] if e is not None]
             pressure = lame * sum(normal[1:], normal[0]) if normal else None
-            out: list[jax.Array | None] = []
+            out: list[Any] = []
             for a, e in enumerate(drive):
                 part = None if e is None else 2.0 * shear * e
                 if a < self.ndim and pressure is not None:
@@ -140,7 +139,7 @@ def coefficient_field(
     form: CoefficientForm, index: np.ndarray, matrices: np.ndarray, periodic: bool, dtype: type = np.float32
 ) -> CoefficientField:
     """Coefficients of an image whose voxel phase numbers are `index`, with one matrix (m, m) per phase."""
-    table = pack(form, matrices).astype(dtype)
+    table: np.ndarray = pack(form, matrices).astype(dtype)
     if form.count <= 3:
         padded = np.empty((form.count, *(n + (1 if periodic else 2) for n in index.shape)), dtype)
         labels = pad_voxels(index, form.ndim, periodic)
@@ -149,7 +148,7 @@ def coefficient_field(
         if not periodic:
             _clear_outside(padded, form.ndim)
         return CoefficientField(form, jnp.asarray(padded), None, None)
-    outside = np.zeros((form.count, 1), dtype)
+    outside: np.ndarray = np.zeros((form.count, 1), dtype)
     if periodic:
         labels = pad_voxels(index, form.ndim, True)
     else:

@@ -37,12 +37,12 @@ def submodes(ndim: int, element: Element) -> tuple[int, ...]:
 
 def submode_weight(s: int, spacing: Sequence[float]) -> float:
     """w_s = prod over the axes in s of h^2 / 12, the mean of xi^2 over the voxel."""
-    return math.prod(spacing[a] ** 2 / 12 for a in range(len(spacing)) if s >> a & 1)
+    return math.prod((spacing[a] ** 2 / 12 for a in range(len(spacing)) if s >> a & 1), start=1.0)
 
 
 def mode_scale(m: int, spacing: Sequence[float]) -> float:
     """Factor between sums/differences of corner values and the coefficient g_m."""
-    return math.prod(1 / spacing[a] if m >> a & 1 else 0.5 for a in range(len(spacing)))
+    return math.prod((1 / spacing[a] if m >> a & 1 else 0.5 for a in range(len(spacing))), start=1.0)
 
 
 def needed_modes(ndim: int, element: Element) -> tuple[int, ...]:
@@ -111,7 +111,7 @@ def scatter_modes(forces: dict[int, jax.Array], ndim: int) -> jax.Array:
     return level[0]
 
 
-def barrier(values: object) -> object:
+def barrier(values: Any) -> Any:
     """Stop the compiler from recomputing `values` at every use: on CPU it otherwise fuses a stencil into itself."""
     return jax.lax.optimization_barrier(values)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -44,11 +44,11 @@ class Moments:
 
 
 def _drives(disc: Discretization, w: Any, macro: Any) -> Iterator[tuple[int, float, list[Any]]]:
-    """All gradient parts (s, weight, drive) of w (L, c, planes + 1, ...), NumPy or JAX; drive entries (L, planes, ...)."""
+    """All gradient parts (s, weight, drive) of w (L, c, planes + 1, ...), NumPy or JAX; drives (L, planes, ...)."""
     wanted = needed_modes(disc.ndim, disc.element)
     modes = [corner_modes(w[:, i], disc.ndim, wanted) for i in range(disc.components)]
     if not isinstance(w, np.ndarray):
-        modes = barrier(modes)  # type: ignore[assignment]
+        modes = barrier(modes)
     for s in submodes(disc.ndim, disc.element):
         drive = gradient_parts(disc, modes, s)
         if s == 0 and macro is not None:
@@ -81,7 +81,7 @@ def _slab_sums(
 def _slab_moments(
     disc: Discretization, phases: int, index: jax.Array, w: jax.Array, macro: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
-    """Per gradient part s the sums of 1_p e e^T, (P, k, k) over its k present rows, and the sums of 1_p e_0 (P, L, m)."""
+    """Per gradient part s the sums of 1_p e e^T, (P, k, k) over its k present rows; the sums of 1_p e_0 (P, L, m)."""
     loads, m = macro.shape[0], disc.form.size
     flat_index = index.reshape(-1)
     grams = []
@@ -171,7 +171,9 @@ def moments_of(solution: CellSolution) -> Moments:
             if collect and small:
                 grams, part = _slab_moments_numpy(disc, phases, labels, nodes, macro)
             elif collect:
-                grams, part = _slab_moments(disc, phases, jnp.asarray(labels), jnp.asarray(nodes), jnp.asarray(macro))
+                grams, part = _slab_moments(
+                    disc, phases, jnp.asarray(labels), jnp.asarray(nodes), jnp.asarray(macro)
+                )
             if collect:
                 means += np.asarray(part)
                 for s, gram in zip(submodes(disc.ndim, disc.element), grams, strict=True):
@@ -200,7 +202,7 @@ def _symmetric(a: np.ndarray) -> np.ndarray:
 
 
 def local_fields(
-    solution: CellSolution, weights: Sequence[float]
+    solution: CellSolution, weights: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Local fields under the load sum_l weights[l] * loads[l]: the way back down.
 

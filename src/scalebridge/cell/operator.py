@@ -115,7 +115,8 @@ def slab_coefficients(coefficients: Coefficients, start: Any, planes: int, dtype
     if values is not None:
         cut = jax.lax.dynamic_slice_in_dim(values, start, planes, axis=1).astype(dtype)
         return list(cut)
-    assert table is not None and index is not None
+    assert table is not None
+    assert index is not None
     labels = jax.lax.dynamic_slice_in_dim(index, start, planes, axis=0).astype(jnp.int32)
     return [row.astype(dtype)[labels] for row in table]
 
@@ -127,15 +128,15 @@ def _slab_forces(
     ndim = disc.ndim
     wanted = needed_modes(ndim, disc.element)
     modes = [corner_modes(u[:, i], ndim, wanted) for i in range(disc.components)]
-    modes = barrier(modes)  # type: ignore[assignment]
+    modes = barrier(modes)
     forces: list[dict[int, Any]] = [{} for _ in range(disc.components)]
     for s in submodes(ndim, disc.element):
         drive = gradient_parts(disc, modes, s)
         if s == 0 and macro is not None:
             shape = (-1, *(1,) * ndim)
-            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]  # type: ignore[union-attr]
+            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]
         _add_flux(disc, forces, s, disc.form.flux(coefficients, drive))
-    forces = barrier(forces)  # type: ignore[assignment]
+    forces = barrier(forces)
     return jnp.stack([scatter_modes(f, ndim) for f in forces], axis=1)
 
 
@@ -162,7 +163,7 @@ def nodal_forces(
         u = jax.lax.dynamic_slice_in_dim(tall, start, planes + 2, axis=2)
         u = pad_nodes(u, ndim, disc.periodic, first_axis=1)
         if ndim > 1:
-            u = barrier(u)  # type: ignore[assignment]
+            u = barrier(u)
         return _slab_forces(disc, u, slab_coefficients(coefficients, start, planes + 1, w.dtype), macro)
 
     if planes >= count:

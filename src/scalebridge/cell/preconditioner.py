@@ -9,7 +9,6 @@ factor bounded by Korn's inequality, again on any grid.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -23,7 +22,7 @@ from scalebridge.cell.operator import Discretization
 from scalebridge.numerics.fast_diagonalization import linear_element_modes
 
 
-def reference_of(matrices: np.ndarray, fractions: Sequence[float], vector: bool, ndim: int) -> np.ndarray:
+def reference_of(matrices: np.ndarray, fractions: np.ndarray, vector: bool, ndim: int) -> np.ndarray:
     """A homogeneous reference material between the phases: the conductivity per axis, or the two Lame constants.
 
     Only ratios between its entries matter: conjugate gradients ignore its scale. It is an array, not a constant of
@@ -77,7 +76,7 @@ def apply_green(disc: Discretization, reference: jax.Array, r: jax.Array) -> jax
     real = r.dtype
     stiff, mass, cross = ([jnp.asarray(f, real) for f in fs] for fs in green_factors(disc))
     hats = [jnp.fft.rfftn(r[:, i], axes=tuple(a - 1 for a in axes)) for i in range(disc.components)]
-    hats = barrier(hats)  # type: ignore[assignment]
+    hats = barrier(hats)
     volume = disc.voxel_volume
 
     def laplace(a: int) -> jax.Array:
@@ -90,7 +89,7 @@ def apply_green(disc: Discretization, reference: jax.Array, r: jax.Array) -> jax
     else:
         solved = _elastic_green(disc, reference, hats, [laplace(a) for a in range(ndim)], mass, cross)
         solved = [v / volume for v in solved]
-    solved = barrier(solved)  # type: ignore[assignment]
+    solved = barrier(solved)
     fields = [jnp.fft.irfftn(v, s=disc.shape, axes=tuple(a - 1 for a in axes)) for v in solved]
     return jnp.stack(fields, axis=1)
 

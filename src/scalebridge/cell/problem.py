@@ -29,7 +29,7 @@ class CellProblem:
     index: np.ndarray
     matrices: np.ndarray
     vector: bool
-    boundary: AbstractBoundary = Periodic()
+    boundary: AbstractBoundary = dataclasses.field(default_factory=Periodic)
     element: Element = Element.FULL
     packed: np.ndarray | None = None
 

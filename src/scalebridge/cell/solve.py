@@ -320,7 +320,6 @@ def _solve_batch(
         loads = np.concatenate([loads, np.zeros((batch - count, loads.shape[1]))])
     shape = (batch, disc.components, *disc.nodes)
     volume = disc.voxel_volume * float(np.prod(disc.shape))
-    infinite = jnp.full(batch, jnp.inf)
     static = problem.boundary.prescribes_flux
     # The coefficients were divided by the scale, so the forces are too: the displacements stay the true ones.
     exact_right = uniform_flux_forces(disc, loads) / session.scale if static else None
@@ -400,7 +399,7 @@ def _run_chunks(
         spent = time.perf_counter() - begin
         if done < last:
             break
-        residual = float(np.sqrt(np.max(np.asarray(state.rz) / scale)))
+        residual = float(np.sqrt(np.max(np.asarray(state.rz) / np.where(scale > 0, scale, 1.0))))
         goal = f" of {rtol:.0e}" if rtol > 0 else ""
         progress.update("solve", first, total, f"iteration {done}, residual {residual:.1e}{goal}")
         chunk = int(np.clip(chunk * 1.0 / max(spent, 1e-3), 1, 4 * chunk + 1))
@@ -408,8 +407,8 @@ def _run_chunks(
 
 
 def _refine(
-    session: _Session, state: CGState, exact_right: np.ndarray | None, macro: np.ndarray, scale: np.ndarray, rtol: float,
-    steps: np.ndarray, history: list[tuple[float, ...]], progress: AbstractProgress, first: int, total: int,
+    session: _Session, state: CGState, exact_right: np.ndarray | None, macro: np.ndarray, scale: np.ndarray,
+    rtol: float, steps: np.ndarray, history: list[tuple[float, ...]], progress: AbstractProgress, first: int, total: int,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, list[tuple[float, ...]]]:  # fmt: skip
     """Iterative refinement: float64 residual, float32 correction, until the float64 residual meets `rtol`."""
     disc = session.disc
@@ -442,7 +441,7 @@ def _refine(
         if not open_loads.any() or steps.max(initial=0) >= session.method.max_steps:
             return np.asarray(w), steps, residual, history
         previous = residual
-        gain = np.maximum(rtol / np.maximum(residual, 1e-300) * 0.5, REFINEMENT_GAIN)
+        gain = np.clip(rtol / np.maximum(residual, rtol) * 0.5, REFINEMENT_GAIN, 0.5)
         own = np.asarray(state.rz)
         targets = (jnp.asarray(own * gain**2), jnp.float64(0.0), jnp.asarray(np.where(own > 0, own, 1.0)))
         state = state._replace(active=jnp.asarray(open_loads))

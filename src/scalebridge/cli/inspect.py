@@ -84,7 +84,7 @@ def inspect(
 
 def _costs(image: PhaseImage) -> dict[str, dict[str, Any]]:
     """Time and memory by physics, for phases of moderate contrast."""
-    from scalebridge.homogenize.estimate import estimate
+    from scalebridge.homogenize.forecast import estimate
     from scalebridge.material import Conduction, Elasticity
 
     laws: dict[str, Any] = {

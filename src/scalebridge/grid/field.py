@@ -23,7 +23,7 @@ class Field:
     """Named values on a grid.
 
     Shapes: values (*components, *spatial), spatial = grid.shape for VOXEL, grid.shape + 1 for NODE.
-    components = () scalar, (d,) vector, (m,) symmetric tensor in Mandel order (xx, yy, zz, yz, xz, xy, sqrt 2 on shears).
+    components = () scalar, (d,) vector, (m,) symmetric tensor in Mandel order (xx, yy, zz, yz, xz, xy).
     Units: `unit` in words, SI ("" when dimensionless).
     Fails when: the spatial shape does not fit the grid (InputError).
     """

@@ -28,7 +28,7 @@ class PhaseImage:
     """A segmented image: one integer label per voxel, array axis i is physical axis i.
 
     Shapes: labels (nx, ny) or (nx, ny, nz), any integer type.
-    `history` tells in words, in order, how the image came to be (read from where, in which stored order, segmented how).
+    `history` tells in words, in order, how the image came to be (read from where, how stored, how segmented).
     Fails when: labels are not integers, or there are more distinct ones than phases can sensibly be (ImageError).
     """
 

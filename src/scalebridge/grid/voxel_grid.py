@@ -26,7 +26,9 @@ class VoxelGrid:
     def __post_init__(self) -> None:
         object.__setattr__(self, "shape", tuple(int(n) for n in self.shape))
         if len(self.shape) not in (2, 3) or min(self.shape) < 1:
-            raise InputError(f"A grid needs 2 or 3 axes with at least one voxel each, got shape {self.shape}.")
+            raise InputError(
+                f"A grid needs 2 or 3 axes with at least one voxel each, got shape {self.shape}."
+            )
         if self.spacing is not None:
             spacing: Sequence[float] = self.spacing
             if len(spacing) == 1:

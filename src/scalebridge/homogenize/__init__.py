@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from scalebridge.core.callable_module import make_callable
 
 if TYPE_CHECKING:
-    from scalebridge.homogenize.estimate import Estimate, estimate
     from scalebridge.homogenize.driver import homogenize
+    from scalebridge.homogenize.forecast import Estimate, estimate
     from scalebridge.homogenize.localization import localize
     from scalebridge.homogenize.result import HomogenizationResult
 
@@ -21,8 +21,8 @@ __all__ = ["Estimate", "HomogenizationResult", "estimate", "homogenize", "locali
 
 _HOMES = {
     "homogenize": "driver",
-    "estimate": "estimate",
-    "Estimate": "estimate",
+    "estimate": "forecast",
+    "Estimate": "forecast",
     "localize": "localization",
     "HomogenizationResult": "result",
 }

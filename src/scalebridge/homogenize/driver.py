@@ -19,7 +19,7 @@ from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize import budget as terms
-from scalebridge.homogenize.bounds import tensor_bounds
+from scalebridge.homogenize.bracket import guaranteed_bracket
 from scalebridge.homogenize.cells import SolvedCell, solve_phases
 from scalebridge.homogenize.effective import parameter_error, sensitivities
 from scalebridge.homogenize.engineering import derived_quantities
@@ -30,7 +30,7 @@ from scalebridge.homogenize.model import effective_law
 from scalebridge.homogenize.naming import names_of
 from scalebridge.homogenize.phases import Phases, collect_phases
 from scalebridge.homogenize.resolution import coarser_images, prolong, resolution_estimate
-from scalebridge.homogenize.result import HomogenizationResult, SolverRecord, Verdict
+from scalebridge.homogenize.result import Bracket, HomogenizationResult, SolverRecord, Verdict
 from scalebridge.homogenize.thermal import thermal_expansion
 from scalebridge.homogenize.validity import (
     Transport,
@@ -88,7 +88,9 @@ def homogenize(
     phases = collect_phases(image, laws, plane, orientations)
     progress.update("read", 0, 0, "connectivity")
     found = transport(phases, boundary)
-    request = _Request(phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store)
+    request = _Request(
+        phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
+    )
     if isinstance(boundary, OppositeFaces):
         result = homogenize_between_faces(
             phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
@@ -99,7 +101,11 @@ def homogenize(
     seconds = time.perf_counter() - begin
     result = dataclasses.replace(
         result,
-        provenance={**provenance.collect({}, settings), "image_sha256": image.sha256, "history": list(image.history)},
+        provenance={
+            **provenance.collect({}, settings),
+            "image_sha256": image.sha256,
+            "history": list(image.history),
+        },
         solver=dataclasses.replace(result.solver, seconds=seconds, peak_bytes=peak_resident_bytes()),
     )
     if throw and result.status in (Status.MAX_STEPS, Status.BREAKDOWN):
@@ -142,13 +148,19 @@ def _all_loads(request: _Request) -> HomogenizationResult:
     ]
     ladder = resolution_estimate(values, [*voxels, max(image.grid.shape)])
     algebraic = float(np.max(fine.solution.energy_error, initial=0.0))
-    bracket, notes = None, []  # BRACKET
+    bracket: Bracket | None = None
+    notes: list[str] = []
+    if not phases.vector and boundary.periodic and not exact and request.transport.carries.any():
+        share = float(np.clip(0.1 * (ladder.error or request.accuracy or 1e-3), 1e-6, 1e-3))
+        bracket, notes = guaranteed_bracket(phases, boundary, value, share, request.progress)
     found = sensitivities(
         fine.moments, fine.effective, phases.laws, image.present, phases.plane, image.grid.ndim
     )
     if request.transport.carries.all() is np.False_ and boundary.periodic:
         found = tuple(
-            dataclasses.replace(s, derivative=_without_lost_axes(phases, boundary, request.transport, s.derivative))
+            dataclasses.replace(
+                s, derivative=_without_lost_axes(phases, boundary, request.transport, s.derivative)
+            )
             for s in found
         )
     error = terms.budget(
@@ -185,7 +197,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
         model=effective_law(phases, value, thermal.expansion if thermal else None),
         error=error,
         validity=_verdicts(request, value, thermal.expansion if thermal else None, algebraic),
-        bounds=tensor_bounds(phases.by_label, image.fractions, ndim=image.grid.ndim, plane=phases.plane),
+        bounds=phases.bounds(),
         bracket=bracket,
         checks={"hill_mandel": fine.effective.hill_mandel, "symmetry": fine.effective.symmetry},
         phases=records,
@@ -212,7 +224,11 @@ def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray
     voxels: list[int] = []
     below: SolvedCell | None = None
     for level in range(len(images), -1, -1):
-        here = phases if level == 0 else phases.on(images[level - 1], _sampled(phases, images[level - 1], 2**level))
+        here = (
+            phases
+            if level == 0
+            else phases.on(images[level - 1], _sampled(phases, images[level - 1], 2**level))
+        )
         initial = None
         if below is not None and _same_loads(below, here, boundary):
             nodes = here.problem(boundary).discretization.nodes
@@ -226,7 +242,9 @@ def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray
             "solve", 0, 0, f"{' x '.join(map(str, here.image.grid.shape))} voxels, {boundary.name}"
         )
         name = f"{boundary.name} level {level}"
-        below = solve_phases(here, boundary, request.method(guess), request.progress, request.store, name, initial)
+        below = solve_phases(
+            here, boundary, request.method(guess), request.progress, request.store, name, initial
+        )
         if level > 0:
             values.append(below.effective.value)
             voxels.append(max(here.image.grid.shape))
@@ -266,7 +284,9 @@ def _without_lost_axes(
     return value
 
 
-def _other_conditions(request: _Request, fine: SolvedCell, discretization: float) -> list[tuple[str, np.ndarray]]:
+def _other_conditions(
+    request: _Request, fine: SolvedCell, discretization: float
+) -> list[tuple[str, np.ndarray]]:
     found = []
     for condition in request.conditions:
         if condition == request.boundary or isinstance(condition, OppositeFaces):

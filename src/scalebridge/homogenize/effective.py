@@ -66,6 +66,8 @@ def sensitivities(
     norm = float(np.linalg.norm(effective.value)) or 1.0
     found = []
     for p, (label, law) in enumerate(zip(labels, laws, strict=True)):
+        if law.is_void:
+            continue  # a void has no property to vary: its drive is arbitrary
         local = np.einsum("iakb,im,kn->manb", moments.moments[p], effective.mix, effective.mix)
         for name, parameter in law.parameters.items():
             change = law.derivative(name)

@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces
-from scalebridge.cell.coefficients import Symmetry
 from scalebridge.cell.finite_volume import (
-    FiniteVolumeProblem,
     FiniteVolumeSolution,
     MultigridConjugateGradients,
     solve_finite_volume,
@@ -24,7 +22,7 @@ from scalebridge.core.checkpoint import AbstractStore
 from scalebridge.core.progress import AbstractProgress
 from scalebridge.core.status import Status
 from scalebridge.homogenize import budget as terms
-from scalebridge.homogenize.bounds import tensor_bounds
+from scalebridge.homogenize.bracket import faces_bracket, volumes_problem
 from scalebridge.homogenize.cells import SolvedCell, solve_phases
 from scalebridge.homogenize.effective import parameter_error, sensitivities
 from scalebridge.homogenize.localization import unit_load_fields
@@ -64,15 +62,9 @@ def homogenize_between_faces(
 ) -> HomogenizationResult:
     """The scalar along `boundary.axis`, with budget, bracket and (one conducting phase) tortuosity."""
     boundary.edges(phases.image.grid.ndim, None)
-    finite_volumes = not phases.vector and not phases.orientations and _diagonal(phases)
-    if finite_volumes:
+    if volumes_problem(phases, boundary) is not None:
         return _conduction(phases, boundary, accuracy, residual, fields, found, progress, store)
     return _elements(phases, boundary, accuracy, residual, fields, found, progress, store)
-
-
-def _diagonal(phases: Phases) -> bool:
-    form = phases.problem(OppositeFaces(0)).form
-    return form.symmetry is not Symmetry.FULL
 
 
 def _energy_tolerance(accuracy: float | None, discretization: float) -> float:
@@ -82,8 +74,8 @@ def _energy_tolerance(accuracy: float | None, discretization: float) -> float:
 def _solve_volumes(
     phases: Phases, boundary: OppositeFaces, method: MultigridConjugateGradients, progress: AbstractProgress
 ) -> FiniteVolumeSolution:
-    conductivity = np.stack([np.diag(m) for m in phases.matrices])
-    problem = FiniteVolumeProblem(phases.image.index, conductivity, phases.image.grid.cell_size, boundary)
+    problem = volumes_problem(phases, boundary)
+    assert problem is not None
     return solve_finite_volume(problem, method, progress)
 
 
@@ -122,8 +114,7 @@ def _conduction(
         sensitivity = sensitivities(
             cell.moments, cell.effective, phases.laws, image.present, phases.plane, image.grid.ndim
         )
-    bracket: Bracket | None = None
-    notes: list[str] = []  # BRACKET
+    bracket, notes = faces_bracket(solution, cell, progress)
     record = SolverRecord(
         iterations=tuple(int(i) for i in np.atleast_1d(solution.iterations)),
         residual=float(np.max(solution.residual)),
@@ -160,7 +151,9 @@ def _elements(
     if not phases.orientations and not exact:
         for level, coarse in reversed(list(enumerate(coarser_images(image), start=1))):
             progress.update("solve", 0, 0, f"{' x '.join(map(str, coarse.grid.shape))} voxels, faces")
-            solved = solve_phases(phases.on(coarse), boundary, method(0.02), progress, store, f"faces level {level}")
+            solved = solve_phases(
+                phases.on(coarse), boundary, method(0.02), progress, store, f"faces level {level}"
+            )
             values.append(solved.effective.value)
             voxels.append(max(coarse.grid.shape))
     progress.update("solve", 0, 0, f"{' x '.join(map(str, image.grid.shape))} voxels, faces")
@@ -170,7 +163,9 @@ def _elements(
     if not found.carries[boundary.axis]:
         value = np.zeros_like(value)
     ladder = resolution_estimate([*values, value], [*voxels, max(image.grid.shape)])
-    sensitivity = sensitivities(cell.moments, cell.effective, phases.laws, image.present, phases.plane, image.grid.ndim)
+    sensitivity = sensitivities(
+        cell.moments, cell.effective, phases.laws, image.present, phases.plane, image.grid.ndim
+    )
     solution = cell.solution
     record = SolverRecord(
         solution.iterations, solution.residual, 0.0, solution.compile_seconds, _device(), 0, solution.history,
@@ -220,7 +215,7 @@ def _result(
         model=None,
         error=error,
         validity=tuple(v for v in verdicts if v is not None),
-        bounds=_along(tensor_bounds(phases.by_label, image.fractions, ndim=image.grid.ndim, plane=phases.plane), phases, boundary),
+        bounds=_along(phases.bounds(), phases, boundary),
         bracket=bracket,
         checks=checks,
         phases=records,
@@ -248,7 +243,11 @@ def tortuosity_of(phases: Phases, boundary: OppositeFaces, value: float, found: 
     p = int(conducting[0])
     k = float(phases.matrices[p][boundary.axis, boundary.axis])
     fraction = phases.image.fractions[phases.image.present[p]]
-    return {"tortuosity": fraction * k / value, "formation_factor": k / value, "effective_over_intrinsic": value / k}
+    return {
+        "tortuosity": fraction * k / value,
+        "formation_factor": k / value,
+        "effective_over_intrinsic": value / k,
+    }
 
 
 def _along(bounds: TensorBounds, phases: Phases, boundary: OppositeFaces) -> TensorBounds | None:
@@ -257,7 +256,10 @@ def _along(bounds: TensorBounds, phases: Phases, boundary: OppositeFaces) -> Ten
         return None
     a = boundary.axis
     return TensorBounds(
-        bounds.voigt[a : a + 1, a : a + 1], bounds.reuss[a : a + 1, a : a + 1], bounds.hashin_shtrikman, bounds.note
+        bounds.voigt[a : a + 1, a : a + 1],
+        bounds.reuss[a : a + 1, a : a + 1],
+        bounds.hashin_shtrikman,
+        bounds.note,
     )
 
 

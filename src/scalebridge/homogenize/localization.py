@@ -9,7 +9,7 @@ from scalebridge.cell.moments import local_fields
 from scalebridge.cell.problem import CellSolution
 from scalebridge.core.errors import InputError
 from scalebridge.grid import Field, Location, VoxelGrid
-from scalebridge.homogenize.naming import Names, names_of
+from scalebridge.homogenize.naming import Names
 from scalebridge.homogenize.phases import Phases
 from scalebridge.homogenize.result import HomogenizationResult, LocalFields
 from scalebridge.numerics.mandel import from_mandel
@@ -34,7 +34,13 @@ def unit_load_fields(
         chosen = [(n, mix[:, n]) for n in range(mix.shape[1]) if np.any(mix[:, n] != 0)]
     word = "strain" if phases.vector else "gradient"
     return tuple(
-        _fields(solution, weights, f"unit {word} {'' if phases.vector else 'along '}{labels[n]}", names, phases.vector)
+        _fields(
+            solution,
+            weights,
+            f"unit {word} {'' if phases.vector else 'along '}{labels[n]}",
+            names,
+            phases.vector,
+        )
         for n, weights in (chosen if wanted else chosen[:1])
     )
 
@@ -50,7 +56,9 @@ def localize(result: HomogenizationResult, drive: np.ndarray) -> LocalFields:
     if isinstance(solution.problem.boundary, OppositeFaces):
         raise InputError("A laboratory set-up has one load; its fields are in result.fields.")
     if drive.shape != (solution.loads.shape[1],):
-        raise InputError(f"The load must have {solution.loads.shape[1]} components (Mandel), got shape {drive.shape}.")
+        raise InputError(
+            f"The load must have {solution.loads.shape[1]} components (Mandel), got shape {drive.shape}."
+        )
     weights = solution.loads @ drive
     if solution.problem.boundary.prescribes_flux:
         weights = solution.loads @ (result.value @ drive)
@@ -62,7 +70,9 @@ def localize(result: HomogenizationResult, drive: np.ndarray) -> LocalFields:
     return _fields(solution, weights, f"load {np.array2string(drive, precision=4)}", names, vector)
 
 
-def _fields(solution: CellSolution, weights: np.ndarray, load: str, names: Names, vector: bool) -> LocalFields:
+def _fields(
+    solution: CellSolution, weights: np.ndarray, load: str, names: Names, vector: bool
+) -> LocalFields:
     problem = solution.problem
     grid = problem.grid
     w, drive, flux, energy = local_fields(solution, weights)
@@ -72,14 +82,22 @@ def _fields(solution: CellSolution, weights: np.ndarray, load: str, names: Names
     flux_unit = unit if vector else (f"{unit}/m" if unit else "")
     return LocalFields(
         load,
-        Field(names.primary, total.astype(np.float32), grid, Location.NODE, "m" if grid.spacing and vector else ""),
+        Field(
+            names.primary,
+            total.astype(np.float32),
+            grid,
+            Location.NODE,
+            "m" if grid.spacing and vector else "",
+        ),
         Field(names.drive, drive.astype(np.float32), grid, Location.VOXEL, strain_unit),
         Field(names.flux, flux.astype(np.float32), grid, Location.VOXEL, flux_unit),
         Field("energy density", energy.astype(np.float32), grid, Location.VOXEL, unit),
     )
 
 
-def _with_macro(grid: VoxelGrid, solution: CellSolution, weights: np.ndarray, w: np.ndarray, vector: bool) -> np.ndarray:
+def _with_macro(
+    grid: VoxelGrid, solution: CellSolution, weights: np.ndarray, w: np.ndarray, vector: bool
+) -> np.ndarray:
     """E . x + w at all (n + 1)^d nodes, in metres (or voxel edges where the spacing is unknown)."""
     edge = float(np.exp(np.mean(np.log(grid.cell_size))))
     w = w * edge

@@ -30,7 +30,13 @@ def names_of(phases: Phases, boundary: AbstractBoundary) -> Names:
         t = law.transport
         quantity = f"effective {t.coefficient}"
         return Names(
-            "conduction", quantity, t.unit, t.potential, "gradient", t.flux, {"symbol": t.symbol, "transport": t.name}
+            "conduction",
+            quantity,
+            t.unit,
+            t.potential,
+            "gradient",
+            t.flux,
+            {"symbol": t.symbol, "transport": t.name},
         )
     given = any(p.dimension is not None for each in phases.laws for p in each.parameters.values())
     quantity = "effective stiffness"

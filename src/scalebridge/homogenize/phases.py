@@ -13,7 +13,8 @@ from scalebridge.cell.modes import Element
 from scalebridge.cell.problem import CellProblem
 from scalebridge.core.errors import InputError, LawError, PhaseError
 from scalebridge.grid import PhaseImage
-from scalebridge.homogenize.bounds import LinearLaw, cell_tensor
+from scalebridge.homogenize.bounds import LinearLaw, cell_tensor, tensor_bounds
+from scalebridge.homogenize.result import TensorBounds
 from scalebridge.material.conduction import Conduction
 from scalebridge.material.elasticity import Elasticity
 from scalebridge.material.law import AbstractLaw
@@ -69,6 +70,18 @@ class Phases:
         """The cell problem of these phases under `boundary`."""
         return CellProblem(
             self.image.grid, self.image.index, self.matrices, self.vector, boundary, element, self._packed()
+        )
+
+    def bounds(self) -> TensorBounds:
+        """Analytical bounds of the effective tensor of these phases."""
+        image = self.image
+        turned = {label: r[..., image.labels == label] for label, r in self.orientations.items()}
+        return tensor_bounds(
+            self.by_label,
+            image.fractions,
+            ndim=image.grid.ndim,
+            plane=self.plane,
+            orientations=turned or None,
         )
 
     def on(self, image: PhaseImage, orientations: Mapping[int, np.ndarray] | None = None) -> Phases:

@@ -58,7 +58,7 @@ class ErrorBudget:
     def next_step(self) -> str:
         """The most useful next step in words."""
         largest = self.largest
-        return largest.remedy if largest is not None else ""
+        return largest.remedy if largest is not None and largest.value else ""
 
     @property
     def met(self) -> bool | None:

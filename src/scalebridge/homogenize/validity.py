@@ -39,12 +39,8 @@ def phase_records(phases: Phases) -> tuple[PhaseRecord, ...]:
         elif len(image.present) > 64:
             percolates = (False,) * image.grid.ndim
         else:
-            pieces = label_components(image.labels == label)
-            percolates = (
-                tuple(bool(v) for v in pieces.spans.any(axis=0))
-                if pieces.count
-                else (False,) * image.grid.ndim
-            )
+            spans = np.atleast_2d(label_components(image.labels == label).spans)
+            percolates = tuple(bool(spans[:, axis].any()) for axis in range(image.grid.ndim))
         records.append(PhaseRecord(label, law.name, image.fractions[label], percolates))
     return tuple(records)
 
@@ -61,7 +57,7 @@ def transport(phases: Phases, boundary: AbstractBoundary) -> Transport:
         return Transport(np.zeros(ndim, bool), 0.0)
     carrying = through.any(axis=1)
     floating = float(pieces.sizes[~carrying].sum()) / max(float(pieces.sizes.sum()), 1.0)
-    return Transport(through.any(axis=0), floating)
+    return Transport(np.asarray(through.any(axis=0)), floating)
 
 
 def seam_verdict(image: PhaseImage, boundary: AbstractBoundary) -> Verdict | None:

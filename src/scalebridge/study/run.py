@@ -10,7 +10,7 @@ from scalebridge.core.memory import check_fits
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
 from scalebridge.homogenize.driver import homogenize
-from scalebridge.homogenize.estimate import Estimate, estimate
+from scalebridge.homogenize.forecast import Estimate, estimate
 from scalebridge.homogenize.result import HomogenizationResult
 from scalebridge.study.plan import Plan
 from scalebridge.study.schema import DEFAULT_ACCURACY
