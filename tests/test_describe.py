@@ -128,3 +128,13 @@ def test_heavy_packages_wait_until_they_are_needed() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_images_print_on_one_line() -> None:
+    image = PhaseImage(np.array([[0, 1], [1, 1]]), VoxelGrid((2, 2), (1e-6, 1e-6)))
+    assert repr(image) == "PhaseImage(2 x 2 voxels of 1 µm; 0: 25 %, 1: 75 %)"
+    flat = GreyImage(np.zeros((2, 3), np.uint8), VoxelGrid((2, 3), (1e-6, 2e-6)))
+    assert repr(flat) == "GreyImage(2 x 3 voxels of 1 µm x 2 µm; uint8)"
+    many = PhaseImage(np.arange(20).reshape(4, 5), VoxelGrid((4, 5)))
+    assert repr(many).endswith("7: 5 %, ...)")
+    assert "unknown size" in repr(many)

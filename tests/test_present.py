@@ -21,7 +21,7 @@ from example_results import (
     thermoelasticity_result,
 )
 from scalebridge.homogenize import words
-from scalebridge.homogenize.present import bar_lengths, to_html, to_text
+from scalebridge.homogenize.present import WIDTH, bar_lengths, budget_text, to_html, to_text
 from scalebridge.homogenize.result import ErrorBudget, ErrorTerm
 from scalebridge.numerics.mandel import isotropic_stiffness
 
@@ -132,3 +132,13 @@ def test_a_perfect_result_is_shown_too() -> None:
     result = dataclasses.replace(conduction_result(fields=False), error=budget, value=np.zeros((3, 3)))
     assert words.headline(result) == "k = 0 W/(m K) ± 0 %, accuracy asked 1 %: met"
     Balanced(to_html(result))
+
+
+def test_long_explanations_are_wrapped_and_kept() -> None:
+    how = "Not assessed: " + " ".join(f"word{n}" for n in range(60))
+    result = conduction_result()
+    terms = tuple(dataclasses.replace(t, how=how, value=None) for t in result.error.terms)
+    text = budget_text(dataclasses.replace(result, error=ErrorBudget(terms, None)))
+    assert max(len(line) for line in text.splitlines()) <= WIDTH
+    assert text.count("word59") == len(terms)
+    assert text.lower().count("not assessed") == len(terms), "said once per term, by the amount"

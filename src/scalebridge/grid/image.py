@@ -10,6 +10,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from scalebridge.core.errors import ImageError
+from scalebridge.core.units import format_quantity
 from scalebridge.grid.voxel_grid import VoxelGrid
 
 MAX_LABELS = 4096
@@ -23,7 +24,16 @@ def _frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+def _box(grid: VoxelGrid) -> str:
+    """Size and spacing in one line, for representations."""
+    shape = " x ".join(map(str, grid.shape))
+    edges = grid.spacing or ()
+    edges = edges[:1] if len(set(edges)) == 1 else edges
+    spacing = " x ".join(format_quantity(h, "m") for h in edges) or "unknown size"
+    return f"{shape} voxels of {spacing}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class PhaseImage:
     """A segmented image: one integer label per voxel, array axis i is physical axis i.
 
@@ -101,6 +111,11 @@ class PhaseImage:
         kept = self.grid.spacing if spacing is None else tuple(spacing)
         return PhaseImage(labels, VoxelGrid(labels.shape, kept), (*self.history, step))
 
+    def __repr__(self) -> str:
+        phases = ", ".join(f"{label}: {100 * f:.4g} %" for label, f in list(self.fractions.items())[:8])
+        more = ", ..." if len(self.present) > 8 else ""
+        return f"PhaseImage({_box(self.grid)}; {phases}{more})"
+
     def _repr_html_(self) -> str:
         from scalebridge.grid.notebook import image_html, middle_slices, palette_rgb
 
@@ -108,7 +123,7 @@ class PhaseImage:
         return image_html(slices, self.grid, self.counts, self.history)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class GreyImage:
     """An image whose values are intensities, not phases. It must be segmented before it can be homogenized."""
 
@@ -120,6 +135,9 @@ class GreyImage:
         if self.values.shape != self.grid.shape:
             raise ImageError(f"The values have shape {self.values.shape}, the grid {self.grid.shape}.")
         object.__setattr__(self, "values", _frozen(np.asarray(self.values)))
+
+    def __repr__(self) -> str:
+        return f"GreyImage({_box(self.grid)}; {self.values.dtype})"
 
     def _repr_html_(self) -> str:
         from scalebridge.grid.notebook import grey_rgb, image_html, middle_slices

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from scalebridge.homogenize.result import Bracket, ErrorBudget, ErrorTerm, ResolutionStudy
+from scalebridge.homogenize.result import Bracket, ErrorBudget, ErrorTerm, ResolutionStudy, Sensitivity
 
 
 def relative_gap(a: np.ndarray, b: np.ndarray) -> float:
@@ -81,18 +81,23 @@ def boundary_term(value: np.ndarray, others: Sequence[tuple[str, np.ndarray]], o
     )
 
 
-def parameter_term(error: float | None) -> ErrorTerm:
-    """Effect of the uncertainties given for the phase properties (one standard deviation, independent)."""
+def parameter_term(error: float | None, found: Sequence[Sensitivity] = ()) -> ErrorTerm:
+    """Effect of the uncertainties given for the phase properties (one standard deviation, independent).
+
+    found: the sensitivities; the property with the largest effect is the one to measure better.
+    """
     if error is None:
         return ErrorTerm(
             "parameters", None, "Not assessed: no property was given with an uncertainty.",
             'Give properties with their uncertainty, e.g. k="2.5+-0.1".',
         )  # fmt: skip
+    worst = max(found, key=lambda s: s.effect, default=None)
+    name = f"{worst.parameter} of phase {worst.label}" if worst else "the property of the largest effect"
     return ErrorTerm(
         "parameters",
         error,
         "Derivatives of the tensor by the phase properties times their standard deviations, added in squares.",
-        "Measure the property at the top of the sensitivity list more precisely.",
+        f"Measure {name} more precisely.",
     )
 
 

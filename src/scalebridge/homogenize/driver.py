@@ -168,7 +168,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
             terms.algebraic_term(algebraic, "conjugate gradients"),
             terms.discretization_term(value, ladder.error, ladder.study, bracket, exact),
             terms.boundary_term(value, _other_conditions(request, fine, ladder.error or 0.0), boundary.name),
-            terms.parameter_term(parameter_error(found)),
+            terms.parameter_term(parameter_error(found), found),
             terms.statistical_term(),
         ],
         request.accuracy,

@@ -191,7 +191,7 @@ def _result(
             terms.algebraic_term(algebraic, "conjugate gradients"),
             terms.discretization_term(value, ladder.error, ladder.study, bracket, exact),
             terms.boundary_term(value, [], boundary.name),
-            terms.parameter_term(parameter_error(sensitivity)),
+            terms.parameter_term(parameter_error(sensitivity), sensitivity),
             terms.statistical_term(),
         ],
         accuracy,

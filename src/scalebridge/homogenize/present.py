@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import textwrap
 from collections.abc import Mapping
 
 import numpy as np
@@ -12,7 +13,8 @@ from scalebridge.homogenize import words
 from scalebridge.homogenize.json_record import ordering, reported
 from scalebridge.homogenize.result import ErrorTerm, HomogenizationResult
 
-BAR = 24  # characters of the longest bar
+BAR = 16  # characters of the longest bar
+WIDTH = 110  # of a line of text: explanations are wrapped beside their bar
 # Inline in the cell of a notebook, so that it works without any style sheet, in light and dark themes alike.
 _CELL = "padding:2px 10px;text-align:right;font-variant-numeric:tabular-nums"
 _TABLE = '<table style="border-collapse:collapse;color:inherit;font:inherit">'
@@ -54,7 +56,11 @@ def budget_text(result: HomogenizationResult) -> str:
     lines = []
     for term, share in zip(result.error.terms, bar_lengths(result.error.terms), strict=True):
         bar = "█" * round(BAR * share) or ("▏" if term.value else "")
-        lines.append(f"  {term.name:<15}{words.percent(term.value):>13}  {bar:<{BAR}}  {term.how}".rstrip())
+        head = f"  {term.name:<15}{words.percent(term.value):>13}  {bar:<{BAR}}  "
+        # The amount says already that a term was not assessed; here only why.
+        how = textwrap.wrap(words.sentence(term.how.removeprefix("Not assessed: ")), WIDTH - len(head))
+        lines.append((head + (how[0] if how else "")).rstrip())
+        lines += [" " * len(head) + more for more in how[1:]]
     lines.append(f"  {'total':<15}{words.percent(result.error.total):>13}")
     if result.error.next_step:
         lines.append(f"  next: {result.error.next_step}")
@@ -80,7 +86,10 @@ def to_text(result: HomogenizationResult) -> str:
         lines.append(f"  {phase.label:>4}  {words.percent(phase.fraction):>8}  {phase.law}; {path}")
     solver = result.solver
     steps = max(solver.iterations, default=0)
-    lines += ["", f"{result.status.value}: {steps} iterations, {solver.seconds:.2f} s on {solver.device}"]
+    lines += [
+        "",
+        f"{words.spoken(result.status.value)}: {steps} iterations, {solver.seconds:.2f} s on {solver.device}",
+    ]
     return "\n".join(lines)
 
 

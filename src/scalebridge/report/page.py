@@ -190,7 +190,7 @@ def _error(result: HomogenizationResult) -> dict[str, Any]:
     shares = bar_lengths(budget.terms)
     largest = budget.largest
     if budget.met is None:
-        accuracy = "No accuracy was asked for; the solver stopped at a fixed residual."
+        accuracy = "No accuracy was asked for."
     elif budget.met:
         accuracy = f"Accuracy asked {words.percent(budget.accuracy)}: met."
     else:
