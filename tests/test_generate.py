@@ -18,6 +18,7 @@ from scalebridge.microstructure import (
     gaussian_level_cut,
     label_components,
     laminate,
+    random_spheres,
     sphere_array,
     voronoi_polycrystal,
 )
@@ -155,3 +156,22 @@ def test_fibres_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalebridge.microstructure.generate._MAX_TRIES", 2000)
     with pytest.raises(ImageError, match="jam"):
         aligned_fibres((4, 30, 30), 0.8, radius=3, seed=1)
+
+
+def test_spheres_are_round_apart_and_cross_the_faces() -> None:
+    image = random_spheres((40, 44, 48), 0.2, radius=6, seed=2)
+    one = 4 / 3 * np.pi * 6**3
+    assert image.fractions[1] == pytest.approx(0.2, abs=0.5 * one / image.grid.size)
+    balls = label_components(image.labels == 1, periodic=True)
+    assert_allclose(balls.sizes, one, rtol=0.05)
+    assert len(label_components(image.labels == 1, periodic=False).sizes) > len(balls.sizes)
+    again = random_spheres((40, 44, 48), 0.2, radius=6, seed=2)
+    assert_array_equal(image.labels, again.labels)
+
+
+def test_spheres_that_do_not_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ImageError, match="do not fit"):
+        random_spheres((10, 10, 10), 0.3, radius=6, seed=1)
+    monkeypatch.setattr("scalebridge.microstructure.generate._MAX_TRIES", 2000)
+    with pytest.raises(ImageError, match="jam"):
+        random_spheres((24, 24, 24), 0.6, radius=4, seed=1)

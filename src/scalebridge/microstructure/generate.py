@@ -232,3 +232,49 @@ def aligned_fibres(
     labels = np.broadcast_to(np.expand_dims(section, axis), shape)
     words = f"{len(centres)} aligned fibres along {'xyz'[axis]}, radius {radius:g} voxels, seed {seed}"
     return _image(labels, spacing, words)
+
+
+def random_spheres(
+    shape: Sequence[int], fraction: float, *, radius: float | int, seed: int, spacing: Spacing = None
+) -> PhaseImage:
+    """Equal spheres (label 1) of `radius` voxels in a matrix (label 0), placed at random, periodic.
+
+    Spheres keep a voxel of distance, so that none touch, and are added until the voxel fraction is nearest to
+    `fraction`. Fails when they jam first, which random placement does near 0.3 (lower for small spheres), or
+    when the radius does not fit (ImageError).
+    """
+    shape = _checked(shape)
+    if len(shape) != 3 or not 0.5 <= radius < min(shape) / 2 or not 0 < fraction < 1:
+        raise ImageError(
+            f"Spheres of radius {radius} voxels at a fraction of {fraction} do not fit a 3-D box of {shape}."
+        )
+    random = np.random.default_rng(seed)
+    labels = np.zeros(shape, np.uint8)
+    centres = np.empty((0, 3))
+    for _ in range(_MAX_TRIES):
+        new = random.random(3) * shape
+        apart = centres - new
+        apart -= np.round(apart / shape) * shape
+        if len(centres) and np.min(np.sum(apart**2, axis=1)) <= (2 * radius + 1) ** 2:
+            continue
+        inside = _ball_around(shape, new, float(radius))
+        count = len(inside[0])
+        filled = int(np.count_nonzero(labels))
+        if abs(filled + count - fraction * labels.size) >= abs(filled - fraction * labels.size):
+            break
+        labels[inside] = 1
+        centres = np.vstack([centres, new])
+    else:
+        raise ImageError(
+            f"Spheres jam at the fraction {labels.mean():.3f}; {fraction:g} cannot be reached at random."
+        )
+    words = f"{len(centres)} random spheres, radius {radius:g} voxels, seed {seed}"
+    return _image(labels, spacing, words)
+
+
+def _ball_around(shape: tuple[int, ...], centre: np.ndarray, radius: float) -> tuple[np.ndarray, ...]:
+    """Indices of the voxels whose centres lie in a ball, wrapped around the box."""
+    near = [np.arange(math.floor(c - radius) - 1, math.ceil(c + radius) + 2) for c in centre]
+    offsets = np.meshgrid(*[n + 0.5 - c for n, c in zip(near, centre, strict=True)], indexing="ij")
+    found = np.nonzero(sum(o * o for o in offsets) <= radius * radius)
+    return tuple(n[i] % size for n, i, size in zip(near, found, shape, strict=True))
