@@ -23,7 +23,7 @@ from material_examples import (
     values_of,
 )
 from scalebridge.core.errors import LawError
-from scalebridge.core.units import Dimension, Uncertain
+from scalebridge.core.units import Dimension, Uncertain, quantity
 from scalebridge.material import Conduction, Elasticity, Thermoelasticity
 from scalebridge.material.isotropic import STIFFNESSES
 from scalebridge.material.oriented_tensor import OrientedTensor
@@ -337,3 +337,13 @@ def test_transport_names() -> None:
     assert transport_of_dimension(Dimension.PERMITTIVITY).coefficient == "permittivity"
     assert transport_of_dimension(None) is CONDUCTION
     assert len({transport.name for transport in TRANSPORTS}) == len(TRANSPORTS)
+
+
+def test_units_are_kept_and_say_which_conduction_is_meant() -> None:
+    law = Conduction.isotropic(quantity("0.5+-0.1 W/(m K)"))
+    assert law.transport.name == "thermal conduction"
+    assert law.name == "isotropic, k=0.5±0.1 W/(m K)"
+    assert Conduction.orthotropic(*[quantity("2 S/m")] * 3).transport.unit == "S/m"
+    assert Conduction.isotropic(0.5).transport is CONDUCTION
+    assert Elasticity.isotropic(E=quantity("210 GPa+-5%"), nu=0.3).name == "isotropic, E=210±10.5 GPa, nu=0.3"
+    assert Elasticity.isotropic(E=3e9, nu=0.3).name == "isotropic, E=3e+09, nu=0.3"

@@ -5,7 +5,7 @@
     print(result)
     write_report(result, "rock-report")
 
-Open first: homogenize/homogenize.py; the floors are described in docs/conventions.md.
+Open first: homogenize/driver.py; the floors are described in docs/conventions.md.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scalebridge.cell.boundary import KinematicUniform, OppositeFaces, Periodic, Platens, StaticUniform
+    from scalebridge.core.units import quantity
     from scalebridge.grid import Field, GreyImage, PhaseImage, VoxelGrid
     from scalebridge.homogenize.driver import homogenize
     from scalebridge.homogenize.forecast import estimate
@@ -46,6 +47,7 @@ __all__ = [
     "estimate",
     "generate",
     "homogenize",
+    "quantity",
     "read_grey",
     "read_image",
     "write_image",
@@ -74,6 +76,7 @@ _HOME = {
     "estimate": "scalebridge.homogenize.forecast",
     "generate": "scalebridge.microstructure.generate",
     "homogenize": "scalebridge.homogenize",
+    "quantity": "scalebridge.core.units",
     "read_grey": "scalebridge.microstructure",
     "read_image": "scalebridge.microstructure",
     "write_image": "scalebridge.microstructure",

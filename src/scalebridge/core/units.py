@@ -168,6 +168,15 @@ def parse_uncertain(
     return Uncertain(_finite(value * factor, shown), _finite(deviation * factor, shown), found)
 
 
+def quantity(text: str | int | float) -> Uncertain:
+    """A phase property from text with its unit: Elasticity.isotropic(E=quantity("210 GPa +- 5 GPa"), nu=0.3).
+
+    Value and standard deviation in SI; the unit is kept and named in the results. Fails when: the text is not a
+    number with a known unit (UnitError).
+    """
+    return parse_uncertain(text)
+
+
 def format_quantity(value: float, unit: str = "", digits: int = 4) -> str:
     """`value` (SI) in engineering style: format_quantity(5.345e-6, "m") -> "5.345 µm".
 

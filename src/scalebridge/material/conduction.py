@@ -13,7 +13,7 @@ from scalebridge.material import anisotropic, isotropic, orthotropic, transverse
 from scalebridge.material.law import AbstractLaw, Response
 from scalebridge.material.linear import checked_drive, linear_response
 from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
-from scalebridge.material.physics import CONDUCTION, Physics, Transport
+from scalebridge.material.physics import CONDUCTION, Physics, Transport, transport_of_dimension
 from scalebridge.material.symmetry import Number
 from scalebridge.numerics.mandel import rotation_to
 
@@ -30,6 +30,12 @@ class Conduction(AbstractLaw):
 
     conductivity: OrientedTensor
     transport: Transport = CONDUCTION
+
+    def __post_init__(self) -> None:
+        # A unit says which conduction is meant; nobody has to say it twice.
+        found = {entry.dimension for entry in self.conductivity.parameters.values()} - {None}
+        if self.transport is CONDUCTION and len(found) == 1:
+            object.__setattr__(self, "transport", transport_of_dimension(found.pop()))
 
     @staticmethod
     def isotropic(k: Number, *, transport: Transport = CONDUCTION) -> Conduction:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.errors import LawError
-from scalebridge.core.units import Uncertain
+from scalebridge.core.units import Uncertain, format_quantity
 from scalebridge.material.symmetry import Number, Symmetry, TensorKind, as_uncertain
 from scalebridge.numerics.mandel import rotate2, rotate_mandel4
 
@@ -192,5 +192,12 @@ class OrientedTensor:
 
 
 def _in_words(name: str, entry: Uncertain) -> str:
-    spread = f"±{entry.deviation:g}" if entry.deviation else ""
-    return f"{name.rstrip('_')}={entry.value:g}{spread}"
+    """E.g. "E=70 GPa" or "k=7.7±0.3 W/(m K)": with a unit only where one was given."""
+    name = name.rstrip("_")
+    unit = "" if entry.dimension is None else entry.dimension.unit
+    number, factor = f"{entry.value:g}", 1.0
+    if unit == "Pa":  # nobody writes 70000000000 Pa; the other units are usual as they are
+        number, _, unit = format_quantity(entry.value, unit).partition(" ")
+        factor = float(number) / entry.value if entry.value else 1.0
+    spread = f"±{entry.deviation * factor:.3g}" if entry.deviation else ""
+    return f"{name}={number}{spread} {unit}".rstrip()
