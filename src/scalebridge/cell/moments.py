@@ -23,6 +23,7 @@ from scalebridge.cell.coefficients import PAIRS, pack
 from scalebridge.cell.modes import barrier, corner_modes, needed_modes, submode_weight, submodes
 from scalebridge.cell.operator import Discretization, gradient_parts
 from scalebridge.cell.problem import CellProblem, CellSolution
+from scalebridge.cell.scratch import NodeField, planes_of
 
 # Above this many phases the moment matrices (36 x 36 each in 3-D elasticity) are not collected.
 MAX_MOMENT_PHASES = 32
@@ -130,15 +131,14 @@ def _slabs(problem: CellProblem, disc: Discretization, loads: int) -> list[tuple
     return [(a, min(a + planes, disc.shape[0])) for a in range(0, disc.shape[0], planes)]
 
 
-def slab_nodes(w: np.ndarray, first: int, last: int, disc: Discretization) -> np.ndarray:
+def slab_nodes(w: NodeField, first: int, last: int, disc: Discretization) -> np.ndarray:
     """Node layers of voxel planes first .. last, periodic images included: (c, last - first + 1, n1 + 1, ...)."""
     if not disc.periodic:
-        return w[:, first : last + 1]
-    cut = (
-        w[:, first : last + 1]
-        if last < disc.shape[0]
-        else np.concatenate([w[:, first:last], w[:, :1]], axis=1)
-    )
+        return planes_of(w, first, last + 1)
+    if last < disc.shape[0]:
+        cut = planes_of(w, first, last + 1)
+    else:
+        cut = np.concatenate([planes_of(w, first, last), planes_of(w, 0, 1)], axis=1)
     return np.pad(cut, [(0, 0), (0, 0), *[(0, 1)] * (disc.ndim - 1)], mode="wrap")
 
 
@@ -202,28 +202,31 @@ def _symmetric(a: np.ndarray) -> np.ndarray:
 
 
 def local_fields(
-    solution: CellSolution, weights: np.ndarray
+    solution: CellSolution, weights: np.ndarray, dtype: type = np.float64
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Local fields under the load sum_l weights[l] * loads[l]: the way back down.
 
     Shapes: displacement fluctuation (c, *nodes), drive (m, *shape), flux (m, *shape), energy density (*shape).
     Drives and fluxes are voxel means; the energy density is exactly integrated over each voxel (and halved).
+    Computed in float64, slab by slab, returned in `dtype`.
     """
     problem = solution.problem
     disc = problem.discretization
-    combined = np.tensordot(
-        np.asarray(weights, float), np.stack(list(solution.fluctuations)).astype(float), axes=1
-    )
+    combined: np.ndarray = np.zeros((disc.components, *disc.nodes), dtype)
+    for weight, field in zip(np.asarray(weights, float), solution.fluctuations, strict=True):
+        if weight != 0:
+            combined += dtype(weight) * np.asarray(field)
     macro = np.zeros((1, disc.form.size))
     if not problem.boundary.prescribes_flux:
         macro = (np.asarray(weights, float) @ solution.loads)[None]
     m = disc.form.size
-    drive, flux = np.empty((m, *disc.shape)), np.empty((m, *disc.shape))
-    energy = np.empty(disc.shape)
+    drive: np.ndarray = np.empty((m, *disc.shape), dtype)
+    flux: np.ndarray = np.empty((m, *disc.shape), dtype)
+    energy: np.ndarray = np.empty(disc.shape, dtype)
     table = pack(disc.form, problem.matrices)
     with jax.enable_x64(True):
         for first, last in _slabs(problem, disc, 1):
-            w = jnp.asarray(slab_nodes(combined, first, last, disc)[None])
+            w = jnp.asarray(slab_nodes(combined, first, last, disc)[None].astype(np.float64))
             if problem.packed is None:
                 c = jnp.asarray(table)[:, jnp.asarray(problem.index[first:last].astype(np.int32))]
             else:

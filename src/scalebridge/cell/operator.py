@@ -147,44 +147,51 @@ def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) 
     return int(max(1, min(disc.nodes[0], budget // plane)))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 4))
+@functools.partial(jax.jit, static_argnums=(0, 4, 5))
 def nodal_forces(
-    disc: Discretization, coefficients: Coefficients, w: jax.Array, macro: jax.Array | None, budget: float
+    disc: Discretization,
+    coefficients: Coefficients,
+    w: jax.Array,
+    macro: jax.Array | None,
+    budget: float,
+    out_dtype: Any = None,
 ) -> jax.Array:
     """B^T C (E + B w), integrated over voxels of volume `disc.voxel_volume`.
 
-    Shapes: w (B, c, *nodes), macro (B, m) or None -> (B, c, *nodes), dtype of w.
+    Shapes: w (B, c, *nodes), macro (B, m) or None -> (B, c, *nodes). Computed in the dtype of w, returned in
+    `out_dtype` (that of w by default): a residual evaluated in float64 may be kept in float32.
     """
     ndim, count = disc.ndim, disc.nodes[0]
     planes = slab_planes(disc, w.shape[0], w.dtype.itemsize, budget)
-    tall = pad_nodes_first(w, ndim, disc.periodic)
 
     def slab(start: Any) -> jax.Array:
-        u = jax.lax.dynamic_slice_in_dim(tall, start, planes + 2, axis=2)
-        u = pad_nodes(u, ndim, disc.periodic, first_axis=1)
-        if ndim > 1:
-            u = barrier(u)
+        u = pad_nodes(_tall_slab(w, start, planes, disc.periodic), ndim, disc.periodic, first_axis=1)
+        u = barrier(u)
         return _slab_forces(disc, u, slab_coefficients(coefficients, start, planes + 1, w.dtype), macro)
 
     if planes >= count:
-        return slab(0)
+        return slab(0).astype(out_dtype or w.dtype)
     slabs = -(-count // planes)
 
     def step(n: Any, out: jax.Array) -> jax.Array:
         # The last slab starts early rather than being short: its overlap writes the same numbers again.
         start = jnp.minimum(n * planes, count - planes)
-        return jax.lax.dynamic_update_slice_in_dim(out, slab(start), start, axis=2)
+        return jax.lax.dynamic_update_slice_in_dim(out, slab(start).astype(out.dtype), start, axis=2)
 
-    return jax.lax.fori_loop(0, slabs, step, jnp.zeros_like(w))
+    return jax.lax.fori_loop(0, slabs, step, jnp.zeros(w.shape, out_dtype or w.dtype))
 
 
-def pad_nodes_first(w: jax.Array, ndim: int, periodic: bool) -> jax.Array:
-    """One more plane of nodes at both ends of x only."""
-    axis = w.ndim - ndim
-    n = w.shape[axis]
-    if periodic:
-        first, last = jax.lax.slice_in_dim(w, 0, 1, axis=axis), jax.lax.slice_in_dim(w, n - 1, n, axis=axis)
-        return jnp.concatenate([last, w, first], axis=axis)
-    widths = [(0, 0)] * w.ndim
-    widths[axis] = (1, 1)
-    return jnp.pad(w, widths)
+def _tall_slab(w: jax.Array, start: Any, planes: int, periodic: bool) -> jax.Array:
+    """Node planes start - 1 .. start + planes: the neighbours across the ends are periodic images, or zeros.
+
+    Only the slab is copied; padding the whole field first would cost a pass through memory and its size again.
+    """
+    count = w.shape[2]
+    start = jnp.asarray(start, jnp.int32)
+    before = jax.lax.dynamic_slice_in_dim(w, (start - 1) % count, 1, axis=2)
+    middle = jax.lax.dynamic_slice_in_dim(w, start, planes, axis=2)
+    after = jax.lax.dynamic_slice_in_dim(w, (start + planes) % count, 1, axis=2)
+    if not periodic:
+        before = before * (start > 0).astype(w.dtype)
+        after = after * (start + planes < count).astype(w.dtype)
+    return jnp.concatenate([before, middle, after], axis=2)

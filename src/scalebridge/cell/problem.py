@@ -11,6 +11,7 @@ from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
 from scalebridge.cell.coefficients import PAIRS, CoefficientForm, Symmetry, symmetry_of
 from scalebridge.cell.modes import Element
 from scalebridge.cell.operator import Discretization
+from scalebridge.cell.scratch import NodeField
 from scalebridge.core.errors import InputError
 from scalebridge.core.status import Status
 from scalebridge.grid import VoxelGrid
@@ -103,7 +104,7 @@ class CellSolution:
 
     problem: CellProblem
     loads: np.ndarray
-    fluctuations: Sequence[np.ndarray]
+    fluctuations: Sequence[NodeField]
     iterations: tuple[int, ...]
     residual: float
     energy_error: np.ndarray

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary
 from scalebridge.cell.moments import Moments, moments_of
 from scalebridge.cell.problem import CellProblem, CellSolution, PreconditionedConjugateGradients
+from scalebridge.cell.scratch import ScratchArray, ScratchFolder
 from scalebridge.cell.solve import AbstractKeeper, LoadRecord, solve_cell
 from scalebridge.core.checkpoint import AbstractStore, NullStore
 from scalebridge.core.progress import AbstractProgress
@@ -37,7 +36,7 @@ class _StoreKeeper(AbstractKeeper):
 
     def __init__(self, store: AbstractStore, name: str, spill: bool) -> None:
         self.store, self.name = store, name
-        self.scratch = tempfile.TemporaryDirectory(prefix="scalebridge-") if spill else None
+        self.scratch = ScratchFolder() if spill else None
         self.resumed = 0
 
     def find(self, load: int) -> LoadRecord | None:
@@ -61,16 +60,15 @@ class _StoreKeeper(AbstractKeeper):
             history = np.array(record.history)
             self.store.put(
                 f"{self.name} load {load}",
-                {"fluctuation": record.fluctuation, "numbers": numbers, "history": history},
+                {"fluctuation": np.asarray(record.fluctuation), "numbers": numbers, "history": history},
             )
         return self._spilled(load, record)
 
     def _spilled(self, load: int, record: LoadRecord) -> LoadRecord:
         if self.scratch is None:
             return record
-        path = Path(self.scratch.name) / f"load{load}.npy"
-        np.save(path, record.fluctuation)
-        return dataclasses.replace(record, fluctuation=np.load(path, mmap_mode="r"))
+        stored = ScratchArray(self.scratch, f"load{load}.raw", np.asarray(record.fluctuation))
+        return dataclasses.replace(record, fluctuation=stored)
 
 
 def solve_phases(

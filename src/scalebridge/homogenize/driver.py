@@ -232,7 +232,7 @@ def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray
         initial = None
         if below is not None and _same_loads(below, here, boundary):
             nodes = here.problem(boundary).discretization.nodes
-            initial = [prolong(f, nodes, boundary.periodic) for f in below.solution.fluctuations]
+            initial = [prolong(np.asarray(f), nodes, boundary.periodic) for f in below.solution.fluctuations]
         guess = 0.0
         if len(values) >= 2:
             guess = terms.relative_gap(values[-2], values[-1]) / 2

@@ -75,7 +75,7 @@ def _fields(
 ) -> LocalFields:
     problem = solution.problem
     grid = problem.grid
-    w, drive, flux, energy = local_fields(solution, weights)
+    w, drive, flux, energy = local_fields(solution, weights, np.float32)
     total = _with_macro(problem.grid, solution, weights, w, vector)
     unit = names.unit
     strain_unit = "" if vector else ("1/m" if grid.spacing is not None else "")
@@ -84,14 +84,14 @@ def _fields(
         load,
         Field(
             names.primary,
-            total.astype(np.float32),
+            total,
             grid,
             Location.NODE,
             "m" if grid.spacing and vector else "",
         ),
-        Field(names.drive, drive.astype(np.float32), grid, Location.VOXEL, strain_unit),
-        Field(names.flux, flux.astype(np.float32), grid, Location.VOXEL, flux_unit),
-        Field("energy density", energy.astype(np.float32), grid, Location.VOXEL, unit),
+        Field(names.drive, drive, grid, Location.VOXEL, strain_unit),
+        Field(names.flux, flux, grid, Location.VOXEL, flux_unit),
+        Field("energy density", energy, grid, Location.VOXEL, unit),
     )
 
 
