@@ -24,7 +24,7 @@ _START = "SCALEBRIDGE_BENCHMARK_START"
 
 
 def fresh(function: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
-    """`function(**arguments)` in a new process; adds `process_seconds`, the wall time from its start to its end."""
+    """`function(**arguments)` in a new process; adds its wall and processor time from start to end."""
     script = Path(inspect.getfile(function))
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1]); "
@@ -41,15 +41,17 @@ def run_python(python: str, code: str, *arguments: str) -> dict[str, Any]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("JAX_COMPILATION_CACHE")}
         environment["XDG_CACHE_HOME"] = empty
         environment[_START] = repr(time.time())
-        begin = time.perf_counter()
+        begin, before = time.perf_counter(), os.times()
         done = subprocess.run(
             [python, "-c", code, *arguments], capture_output=True, text=True, check=False, env=environment
         )
-        seconds = time.perf_counter() - begin
+        seconds, after = time.perf_counter() - begin, os.times()
+    # Both cores busy with nothing else: processor time near twice the wall time in the compiled parts.
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
     lines = done.stdout.strip().splitlines()
     if done.returncode or not lines:
         raise SystemExit(f"The measurement failed (exit code {done.returncode}):\n{done.stderr[-3000:]}")
-    return {**json.loads(lines[-1]), "process_seconds": seconds}
+    return {**json.loads(lines[-1]), "process_seconds": seconds, "processor_seconds": cpu}
 
 
 def since_start() -> float:
