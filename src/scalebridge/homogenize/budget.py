@@ -22,11 +22,13 @@ def discretization_term(
     study: ResolutionStudy | None,
     bracket: Bracket | None,
     exact: bool,
+    interfaces: float | None = None,
 ) -> ErrorTerm:
-    """Error of the voxel size: the coarsened images, and the guaranteed bracket where there is one.
+    """Error of the voxel size: the coarsened images, the guaranteed bracket where there is one, and the interfaces.
 
     The bracket bounds what the elements miss on these voxels; the coarsened images also see what the voxels miss of
-    the real geometry. The larger of the two counts.
+    the real geometry: the larger of the two counts. Neither sees a phase fraction that the fine image itself misses
+    (its coarsened copies miss it too), so what the position of the interfaces inside their voxels may do is added.
     """
     remedy = (
         "Scan or generate the image at a finer resolution; the coarsened images show what doubling it brings."
@@ -51,7 +53,10 @@ def discretization_term(
         parts.append(f"change over images with {sizes} voxels along the longest edge: {ladder_error:.2%}")
     if width is not None:
         parts.append(f"width of the guaranteed bracket: {width:.2%}")
-    return ErrorTerm("discretization", max(known), "; ".join(parts).capitalize() + ".", remedy)
+    if interfaces is not None:
+        parts.append(f"added for where the interfaces run inside their voxels: {interfaces:.2%}")
+    words = "; ".join(parts).capitalize() + "."
+    return ErrorTerm("discretization", max(known) + (interfaces or 0.0), words, remedy)
 
 
 def algebraic_term(error: float, solver: str) -> ErrorTerm:

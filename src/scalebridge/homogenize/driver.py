@@ -24,6 +24,7 @@ from scalebridge.homogenize.cells import SolvedCell, solve_phases
 from scalebridge.homogenize.effective import parameter_error, sensitivities
 from scalebridge.homogenize.engineering import derived_quantities
 from scalebridge.homogenize.exact_relations import applicable_relations
+from scalebridge.homogenize.interfaces import interface_error
 from scalebridge.homogenize.laboratory import homogenize_between_faces
 from scalebridge.homogenize.localization import unit_load_fields
 from scalebridge.homogenize.model import effective_law
@@ -166,7 +167,14 @@ def _all_loads(request: _Request) -> HomogenizationResult:
     error = terms.budget(
         [
             terms.algebraic_term(algebraic, "conjugate gradients"),
-            terms.discretization_term(value, ladder.error, ladder.study, bracket, exact),
+            terms.discretization_term(
+                value,
+                ladder.error,
+                ladder.study,
+                bracket,
+                exact,
+                interface_error(phases, fine.moments, fine.effective.mix, value),
+            ),
             terms.boundary_term(value, _other_conditions(request, fine, ladder.error or 0.0), boundary.name),
             terms.parameter_term(parameter_error(found), found),
             terms.statistical_term(),

@@ -25,6 +25,7 @@ from scalebridge.homogenize import budget as terms
 from scalebridge.homogenize.bracket import faces_bracket, volumes_problem
 from scalebridge.homogenize.cells import SolvedCell, solve_phases
 from scalebridge.homogenize.effective import parameter_error, sensitivities
+from scalebridge.homogenize.interfaces import interface_error
 from scalebridge.homogenize.localization import unit_load_fields
 from scalebridge.homogenize.naming import names_of
 from scalebridge.homogenize.phases import Phases
@@ -185,11 +186,19 @@ def _result(
     notes: list[str],
 ) -> HomogenizationResult:  # fmt: skip
     image = phases.image
+    mix = np.ones((1, 1))
     names = names_of(phases, boundary)
     error = terms.budget(
         [
             terms.algebraic_term(algebraic, "conjugate gradients"),
-            terms.discretization_term(value, ladder.error, ladder.study, bracket, exact),
+            terms.discretization_term(
+                value,
+                ladder.error,
+                ladder.study,
+                bracket,
+                exact,
+                interface_error(phases, cell.moments, mix, value) if cell is not None else None,
+            ),
             terms.boundary_term(value, [], boundary.name),
             terms.parameter_term(parameter_error(sensitivity), sensitivity),
             terms.statistical_term(),
@@ -206,7 +215,6 @@ def _result(
         percolation_verdict(phases, found, boundary),
         resolution_verdict(image, interface_share(image)),
     ]
-    mix = np.ones((1, 1))
     return HomogenizationResult(
         physics=names.physics,
         quantity=names.quantity,
