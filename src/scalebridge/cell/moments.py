@@ -124,7 +124,7 @@ def _slab_moments_numpy(
 
 def _slabs(problem: CellProblem, disc: Discretization, loads: int) -> list[tuple[int, int]]:
     modes = len(needed_modes(disc.ndim, disc.element)) * disc.components
-    plane = math.prod(disc.shape[1:]) * modes * loads * 8
+    plane = math.prod(disc.shape[1:]) * modes * max(loads, 1) * 8
     planes = int(np.clip(6e7 // plane, 1, disc.shape[0]))
     pieces = -(-disc.shape[0] // planes)
     planes = -(-disc.shape[0] // pieces)
@@ -155,6 +155,9 @@ def moments_of(solution: CellSolution) -> Moments:
     disc = problem.discretization
     loads = solution.loads
     count, m, phases = len(loads), disc.form.size, len(problem.matrices)
+    if not count:  # no load can be carried (uniform flux on faces with void): every sum is empty
+        empty = np.zeros((0, m))
+        return Moments(np.zeros((0, 0)), empty, empty, np.zeros((phases, 0, m, 0, m)), np.zeros((phases, 0, m)))
     macro = np.zeros_like(loads) if problem.boundary.prescribes_flux else loads
     work = math.prod(disc.shape) * count * disc.components * len(needed_modes(disc.ndim, disc.element))
     small = work < WITHOUT_COMPILER

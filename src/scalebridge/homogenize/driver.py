@@ -21,7 +21,7 @@ from scalebridge.grid import PhaseImage
 from scalebridge.homogenize import budget as terms
 from scalebridge.homogenize.bracket import guaranteed_bracket
 from scalebridge.homogenize.cells import SolvedCell, solve_phases
-from scalebridge.homogenize.effective import parameter_error, sensitivities
+from scalebridge.homogenize.effective import identity_gaps, parameter_error, sensitivities
 from scalebridge.homogenize.engineering import derived_quantities
 from scalebridge.homogenize.exact_relations import applicable_relations
 from scalebridge.homogenize.interfaces import interface_error
@@ -157,7 +157,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
     found = sensitivities(
         fine.moments, fine.effective, phases.laws, image.present, phases.plane, image.grid.ndim
     )
-    if request.transport.carries.all() is np.False_ and boundary.periodic:
+    if _lost_loads(phases, boundary, request.transport).any():
         found = tuple(
             dataclasses.replace(
                 s, derivative=_without_lost_axes(phases, boundary, request.transport, s.derivative)
@@ -181,8 +181,15 @@ def _all_loads(request: _Request) -> HomogenizationResult:
         ],
         request.accuracy,
     )
+    if boundary.prescribes_flux and len(fine.solution.loads) < len(value):
+        notes.append(
+            "Void lies on the faces: a uniform flux cannot be applied there, so static conditions give exactly zero "
+            "for the loads concerned. Periodic or kinematic conditions do not have this limit."
+        )
     records = phase_records(phases)
-    extra: dict[str, Any] = derived_quantities(value, phases.by_label, image.fractions)
+    extra: dict[str, Any] = derived_quantities(
+        value, phases.by_label, image.fractions, connected=request.transport.carries
+    )
     thermal = None
     if phases.expansions is not None:
         thermal = thermal_expansion(fine.moments, fine.effective, phases.matrices, phases.expansions)
@@ -207,7 +214,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
         validity=_verdicts(request, value, thermal.expansion if thermal else None, algebraic),
         bounds=phases.bounds(),
         bracket=bracket,
-        checks={"hill_mandel": fine.effective.hill_mandel, "symmetry": fine.effective.symmetry},
+        checks=_checks(request, fine),
         phases=records,
         solver=solver_record(fine),
         status=status,
@@ -274,18 +281,35 @@ def _sampled(phases: Phases, coarse: PhaseImage, factor: int) -> dict[int, np.nd
     }
 
 
+def _lost_loads(phases: Phases, boundary: AbstractBoundary, found: Transport) -> np.ndarray:
+    """Which unit loads (m,) find nothing that could carry them."""
+    ndim = phases.image.grid.ndim
+    if boundary.periodic:
+        carries = found.carries
+    else:  # Values prescribed on the whole boundary load whatever touches it.
+        carries = np.full(ndim, found.touches_boundary)
+    if not phases.vector:
+        return ~carries
+    pairs = [(0, 0), (1, 1), (0, 1)] if ndim == 2 else [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
+    return np.array([not (carries[i] and carries[j]) for i, j in pairs])
+
+
+def _checks(request: _Request, fine: SolvedCell) -> dict[str, float]:
+    """The identities of every solved cell, over the loads that are carried at all."""
+    if request.boundary.prescribes_flux:
+        return {"hill_mandel": fine.effective.hill_mandel, "symmetry": fine.effective.symmetry}
+    carried = ~_lost_loads(request.phases, request.boundary, request.transport)
+    hill, symmetry = identity_gaps(fine.moments, fine.solution.loads, False, carried)
+    return {"hill_mandel": hill, "symmetry": symmetry}
+
+
 def _without_lost_axes(
     phases: Phases, boundary: AbstractBoundary, found: Transport, value: np.ndarray
 ) -> np.ndarray:
     """Exact zeros where nothing connects: contacts through voxel edges and corners carry nothing in reality."""
-    if found.carries.all() or not boundary.periodic:
+    lost = _lost_loads(phases, boundary, found)
+    if not lost.any():
         return value
-    ndim = phases.image.grid.ndim
-    if phases.vector:
-        pairs = [(0, 0), (1, 1), (0, 1)] if ndim == 2 else [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
-        lost = np.array([not (found.carries[i] and found.carries[j]) for i, j in pairs])
-    else:
-        lost = ~found.carries
     value = value.copy()
     value[lost, :] = 0.0
     value[:, lost] = 0.0

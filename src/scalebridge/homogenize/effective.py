@@ -34,22 +34,33 @@ class EffectiveTensor:
 
 def effective_tensor(moments: Moments, loads: np.ndarray, prescribes_flux: bool) -> EffectiveTensor:
     """The effective tensor of all unit loads; with prescribed flux, loads that cannot be carried are missing."""
-    energy = moments.energy
-    scale = float(np.abs(energy).max()) or 1.0
+    gaps = identity_gaps(moments, loads, prescribes_flux)
     if not prescribes_flux:
-        mandel_gap = float(np.abs(np.diag(energy) - np.einsum("li,li->l", moments.flux, loads)).max()) / scale
-        cross = moments.flux @ loads.T
-        gap = float(np.abs(cross - cross.T).max()) / scale
-        return EffectiveTensor(energy, np.eye(len(loads)), mandel_gap, gap)
+        return EffectiveTensor(moments.energy, np.eye(len(loads)), *gaps)
     virtual = moments.drive @ loads.T
-    compliance = virtual + virtual.T - energy
-    size = float(np.abs(compliance).max()) or 1.0
-    hill = float(np.abs(np.diag(virtual) - np.diag(energy)).max()) / size
-    gap = float(np.abs(virtual - virtual.T).max()) / size
+    compliance = virtual + virtual.T - moments.energy
     stiffness = np.linalg.inv(compliance) if len(loads) else np.zeros((0, 0))
     m = loads.shape[1]
     embedded = loads.T @ stiffness @ loads if len(loads) else np.zeros((m, m))
-    return EffectiveTensor((embedded + embedded.T) / 2, stiffness @ loads, hill, gap)
+    return EffectiveTensor((embedded + embedded.T) / 2, stiffness @ loads, *gaps)
+
+
+def identity_gaps(
+    moments: Moments, loads: np.ndarray, prescribes_flux: bool, carried: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Relative gaps of Hill-Mandel (mean energy = macroscopic energy) and of symmetry.
+
+    carried (L,): loads that the cell carries at all; the gap of two zeros says nothing and is left out.
+    """
+    chosen = np.ones(len(loads), bool) if carried is None else np.asarray(carried, bool)
+    if not chosen.any():
+        return 0.0, 0.0
+    cross = ((moments.drive if prescribes_flux else moments.flux) @ loads.T)[np.ix_(chosen, chosen)]
+    energy = moments.energy[np.ix_(chosen, chosen)]
+    compliance = cross + cross.T - energy if prescribes_flux else energy
+    size = float(np.abs(compliance).max()) or 1.0
+    hill = float(np.abs(np.diag(cross) - np.diag(energy)).max()) / size
+    return hill, float(np.abs(cross - cross.T).max()) / size
 
 
 def sensitivities(

@@ -168,16 +168,19 @@ def derived_quantities(
     fractions: Mapping[int, float],
     *,
     axis: int | None = None,
+    connected: np.ndarray | None = None,
 ) -> dict[str, Any]:
     """Everything above that applies to an effective tensor, as plain entries for
     `HomogenizationResult.extra`.
 
-    axis: for a faces set-up, whose value is (1, 1). "reasons" tells why an entry is None.
+    axis: for a faces set-up, whose value is (1, 1). connected: per axis of `value`, whether the conducting phase
+    joins the two sides (else no tortuosity, whatever a boundary condition makes pass). "reasons" tells why an entry
+    is None.
     """
     present = next(laws[label] for label, fraction in fractions.items() if fraction > 0)
     value = np.asarray(value, float)
     if isinstance(present, Conduction):
-        return _derived_conduction(value, laws, fractions, axis)
+        return _derived_conduction(value, laws, fractions, axis, connected)
     if value.shape == (1, 1):
         return {}
     parts = {
@@ -191,7 +194,11 @@ def derived_quantities(
 
 
 def _derived_conduction(
-    value: np.ndarray, laws: Mapping[int, LinearLaw], fractions: Mapping[int, float], axis: int | None
+    value: np.ndarray,
+    laws: Mapping[int, LinearLaw],
+    fractions: Mapping[int, float],
+    axis: int | None,
+    connected: np.ndarray | None,
 ) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     reasons: dict[str, str] = {}
@@ -205,7 +212,8 @@ def _derived_conduction(
         }
         reasons |= {f"anisotropy.{key}": why for key, why in measures.reasons.items()}
     axes = AXES[: len(value)] if axis is None else (AXES[axis],)
-    transport = transport_measures(np.diag(value), laws, fractions, axes)
+    along = np.diag(value) if connected is None else np.where(connected, np.diag(value), 0.0)
+    transport = transport_measures(along, laws, fractions, axes)
     if transport is not None:
         pairs = (("tortuosity", transport.tortuosity), ("formation_factor", transport.formation_factor))
         for name, per_axis in pairs:

@@ -115,7 +115,10 @@ def _conduction(
         sensitivity = sensitivities(
             cell.moments, cell.effective, phases.laws, image.present, phases.plane, image.grid.ndim
         )
-    bracket, notes = faces_bracket(solution, cell, progress)
+    notes: list[str] = []
+    bracket: Bracket | None = None
+    if found.carries[boundary.axis]:
+        bracket, notes = faces_bracket(solution, cell, progress)
     record = SolverRecord(
         iterations=tuple(int(i) for i in np.atleast_1d(solution.iterations)),
         residual=float(np.max(solution.residual)),
@@ -161,8 +164,10 @@ def _elements(
     guess = terms.relative_gap(values[-2], values[-1]) / 2 if len(values) > 1 else 0.0
     cell = solve_phases(phases, boundary, method(guess), progress, store, "faces level 0")
     value = cell.effective.value
-    if not found.carries[boundary.axis]:
+    checks = {"hill_mandel": cell.effective.hill_mandel, "symmetry": cell.effective.symmetry}
+    if not found.carries[boundary.axis]:  # what is left of the iteration is no stiffness, nor are its gaps
         value = np.zeros_like(value)
+        checks = dict.fromkeys(checks, 0.0)
     ladder = resolution_estimate([*values, value], [*voxels, max(image.grid.shape)])
     sensitivity = sensitivities(
         cell.moments, cell.effective, phases.laws, image.present, phases.plane, image.grid.ndim
@@ -172,7 +177,6 @@ def _elements(
         solution.iterations, solution.residual, 0.0, solution.compile_seconds, _device(), 0, solution.history,
         "voxel finite elements, preconditioned conjugate gradients",
     )  # fmt: skip
-    checks = {"hill_mandel": cell.effective.hill_mandel, "symmetry": cell.effective.symmetry}
     return _result(
         phases, boundary, value, accuracy, float(np.max(solution.energy_error, initial=0.0)), ladder, None, exact,
         found, record, solution.status, checks, sensitivity, cell, fields, [],

@@ -21,12 +21,13 @@ SEAM_FACTOR = 1.5
 class Transport:
     """Through which axes the non-void phases carry at all, by shared faces of voxels.
 
-    carries (d,): exactly zero effective property along the axes where False. floating: fraction of the non-void
-    voxels that hang on nothing that carries.
+    carries (d,): nothing connects through the cell along the axes where False. floating: fraction of the non-void
+    voxels that hang on nothing that carries. touches_boundary: whether anything non-void lies at a face of the image.
     """
 
     carries: np.ndarray
     floating: float
+    touches_boundary: bool = True
 
 
 def phase_records(phases: Phases) -> tuple[PhaseRecord, ...]:
@@ -54,10 +55,11 @@ def transport(phases: Phases, boundary: AbstractBoundary) -> Transport:
     pieces = label_components(solid, periodic=boundary.periodic)
     through = pieces.winds if boundary.periodic else pieces.spans
     if pieces.count == 0:
-        return Transport(np.zeros(ndim, bool), 0.0)
+        return Transport(np.zeros(ndim, bool), 0.0, False)
     carrying = through.any(axis=1)
     floating = float(pieces.sizes[~carrying].sum()) / max(float(pieces.sizes.sum()), 1.0)
-    return Transport(np.asarray(through.any(axis=0)), floating)
+    touches = any(np.take(solid, end, axis).any() for axis in range(ndim) for end in (0, -1))
+    return Transport(np.asarray(through.any(axis=0)), floating, bool(touches))
 
 
 def seam_verdict(image: PhaseImage, boundary: AbstractBoundary) -> Verdict | None:
@@ -105,11 +107,21 @@ def percolation_verdict(phases: Phases, found: Transport, boundary: AbstractBoun
     )
     if not lost:
         return Verdict("percolation", True, f"The non-void material connects through the cell.{floating}")
+    no_tortuosity = "" if phases.vector else " and no tortuosity exists"
+    if boundary.periodic or isinstance(boundary, OppositeFaces) or not found.touches_boundary:
+        meaning = f"the {noun} there is exactly zero{no_tortuosity}."
+    elif boundary.prescribes_flux:
+        meaning = f"no uniform flux can pass, the {noun} there is exactly zero{no_tortuosity}."
+    else:
+        meaning = (
+            f"the {noun} found there is carried by the prescribed values on the boundary alone{no_tortuosity}. "
+            "Compare with periodic conditions."
+        )
     return Verdict(
         "percolation",
         False,
         f"The non-void material does not connect through the cell along {', '.join(lost)} (voxels connect through "
-        f"faces): the {noun} there is exactly zero and no tortuosity exists.{floating}",
+        f"faces): {meaning}{floating}",
     )
 
 
