@@ -111,11 +111,6 @@ def scatter_modes(forces: dict[int, jax.Array], ndim: int) -> jax.Array:
     return level[0]
 
 
-def barrier(values: Any) -> Any:
-    """Stop the compiler from recomputing `values` at every use: on CPU it otherwise fuses a stencil into itself."""
-    return jax.lax.optimization_barrier(values)
-
-
 def pad_nodes(u: jax.Array, ndim: int, periodic: bool, first_axis: int = 0) -> jax.Array:
     """One more layer of nodes on every side: the periodic images, or zeros (whose voxels carry no coefficient)."""
     for a in range(first_axis, ndim):

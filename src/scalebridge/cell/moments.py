@@ -20,10 +20,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.cell.coefficients import PAIRS, pack
-from scalebridge.cell.modes import barrier, corner_modes, needed_modes, submode_weight, submodes
+from scalebridge.cell.modes import corner_modes, needed_modes, submode_weight, submodes
 from scalebridge.cell.operator import Discretization, gradient_parts
 from scalebridge.cell.problem import CellProblem, CellSolution
 from scalebridge.cell.scratch import NodeField, planes_of
+from scalebridge.numerics.staging import always, stage
 
 # Above this many phases the moment matrices (36 x 36 each in 3-D elasticity) are not collected.
 MAX_MOMENT_PHASES = 32
@@ -47,9 +48,11 @@ class Moments:
 def _drives(disc: Discretization, w: Any, macro: Any) -> Iterator[tuple[int, float, list[Any]]]:
     """All gradient parts (s, weight, drive) of w (L, c, planes + 1, ...), NumPy or JAX; drives (L, planes, ...)."""
     wanted = needed_modes(disc.ndim, disc.element)
-    modes = [corner_modes(w[:, i], disc.ndim, wanted) for i in range(disc.components)]
-    if not isinstance(w, np.ndarray):
-        modes = barrier(modes)
+
+    def all_modes(w: Any) -> list[dict[int, Any]]:
+        return [corner_modes(w[:, i], disc.ndim, wanted) for i in range(disc.components)]
+
+    modes = all_modes(w) if isinstance(w, np.ndarray) else stage(always(w), all_modes, w)
     for s in submodes(disc.ndim, disc.element):
         drive = gradient_parts(disc, modes, s)
         if s == 0 and macro is not None:
@@ -90,7 +93,7 @@ def _slab_moments(
     for _, weight, drive in _drives(disc, w.astype(jnp.float64), macro):
         present = [a for a in range(m) if drive[a] is not None]
         e = jnp.stack([drive[a] for a in present], axis=1)
-        e = barrier(e.reshape(loads * len(present), -1))
+        e = e.reshape(loads * len(present), -1)
         # The last phase is what the others leave: one product less, and all of it for a homogeneous image.
         whole = e @ e.T
         masks = [(flat_index == p).astype(jnp.float64) for p in range(phases - 1)]

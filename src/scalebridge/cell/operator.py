@@ -18,7 +18,6 @@ import jax.numpy as jnp
 from scalebridge.cell.coefficients import PAIRS, CoefficientForm
 from scalebridge.cell.modes import (
     Element,
-    barrier,
     corner_modes,
     mode_scale,
     needed_modes,
@@ -27,6 +26,7 @@ from scalebridge.cell.modes import (
     submode_weight,
     submodes,
 )
+from scalebridge.numerics.staging import always, stage
 
 Coefficients = tuple[jax.Array | None, jax.Array | None, jax.Array | None]
 
@@ -122,22 +122,30 @@ def slab_coefficients(coefficients: Coefficients, start: Any, planes: int, dtype
 
 
 def _slab_forces(
-    disc: Discretization, u: jax.Array, coefficients: list[jax.Array], macro: jax.Array | None
+    disc: Discretization,
+    u: jax.Array,
+    coefficients: list[jax.Array],
+    macro: jax.Array | None,
+    condition: jax.Array,
 ) -> jax.Array:
     """Forces on the inner nodes of one slab. u (B, c, planes + 2, ...), coefficients on planes + 1 voxel layers."""
     ndim = disc.ndim
     wanted = needed_modes(ndim, disc.element)
-    modes = [corner_modes(u[:, i], ndim, wanted) for i in range(disc.components)]
-    modes = barrier(modes)
-    forces: list[dict[int, Any]] = [{} for _ in range(disc.components)]
-    for s in submodes(ndim, disc.element):
-        drive = gradient_parts(disc, modes, s)
-        if s == 0 and macro is not None:
-            shape = (-1, *(1,) * ndim)
-            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]
-        _add_flux(disc, forces, s, disc.form.flux(coefficients, drive))
-    forces = barrier(forces)
-    return jnp.stack([scatter_modes(f, ndim) for f in forces], axis=1)
+    every = range(disc.components)
+    modes = stage(condition, lambda u: [corner_modes(u[:, i], ndim, wanted) for i in every], u)
+
+    def constitutive(modes: Any, coefficients: Any, macro: Any) -> list[dict[int, Any]]:
+        forces: list[dict[int, Any]] = [{} for _ in every]
+        for s in submodes(ndim, disc.element):
+            drive = gradient_parts(disc, modes, s)
+            if s == 0 and macro is not None:
+                shape = (-1, *(1,) * ndim)
+                drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]
+            _add_flux(disc, forces, s, disc.form.flux(coefficients, drive))
+        return forces
+
+    forces = stage(condition, constitutive, modes, coefficients, macro)
+    return stage(condition, lambda f: jnp.stack([scatter_modes(v, ndim) for v in f], axis=1), forces)
 
 
 def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) -> int:
@@ -164,10 +172,15 @@ def nodal_forces(
     ndim, count = disc.ndim, disc.nodes[0]
     planes = slab_planes(disc, w.shape[0], w.dtype.itemsize, budget)
 
+    condition = always(w)
+
+    def gather(w: jax.Array, start: Any) -> jax.Array:
+        return pad_nodes(_tall_slab(w, start, planes, disc.periodic), ndim, disc.periodic, first_axis=1)
+
     def slab(start: Any) -> jax.Array:
-        u = pad_nodes(_tall_slab(w, start, planes, disc.periodic), ndim, disc.periodic, first_axis=1)
-        u = barrier(u)
-        return _slab_forces(disc, u, slab_coefficients(coefficients, start, planes + 1, w.dtype), macro)
+        u = stage(condition, gather, w, start)
+        c = slab_coefficients(coefficients, start, planes + 1, w.dtype)
+        return _slab_forces(disc, u, c, macro, condition)
 
     if planes >= count:
         return slab(0).astype(out_dtype or w.dtype)

@@ -17,7 +17,7 @@ import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, Edge
 from scalebridge.cell.coefficients import PAIRS
-from scalebridge.cell.modes import Element, barrier
+from scalebridge.cell.modes import Element
 from scalebridge.cell.operator import Discretization
 from scalebridge.numerics.fast_diagonalization import linear_element_modes
 
@@ -76,7 +76,6 @@ def apply_green(disc: Discretization, reference: jax.Array, r: jax.Array) -> jax
     real = r.dtype
     stiff, mass, cross = ([jnp.asarray(f, real) for f in fs] for fs in green_factors(disc))
     hats = [jnp.fft.rfftn(r[:, i], axes=tuple(a - 1 for a in axes)) for i in range(disc.components)]
-    hats = barrier(hats)
     volume = disc.voxel_volume
 
     def laplace(a: int) -> jax.Array:
@@ -89,7 +88,6 @@ def apply_green(disc: Discretization, reference: jax.Array, r: jax.Array) -> jax
     else:
         solved = _elastic_green(disc, reference, hats, [laplace(a) for a in range(ndim)], mass, cross)
         solved = [v / volume for v in solved]
-    solved = barrier(solved)
     fields = [jnp.fft.irfftn(v, s=disc.shape, axes=tuple(a - 1 for a in axes)) for v in solved]
     return jnp.stack(fields, axis=1)
 

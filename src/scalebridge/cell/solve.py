@@ -68,7 +68,7 @@ class InMemory(AbstractKeeper):
 
 def slab_budget() -> float:
     """Bytes of mode fields per slab: the second-level cache of two cores, or a good part of a GPU's memory."""
-    return 4e6 if jax.default_backend() == "cpu" else 4e9
+    return 8e6 if jax.default_backend() == "cpu" else 4e9
 
 
 def _precondition(
