@@ -7,7 +7,7 @@ STAMP := $(VENV)/installed.stamp
 TEST_ENVIRONMENT := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 WORKERS ?= 2
 
-.PHONY: help setup demo test check bench docs clean
+.PHONY: help setup demo test check bench docs verify clean
 
 help:
 	@echo "make demo    the main job on a generated sandstone: demo/report.html and more (about a minute)"
@@ -15,6 +15,7 @@ help:
 	@echo "make check   style, types, import contract"
 	@echo "make bench   timings, written to benchmarks/records/"
 	@echo "make docs    static pages in docs/_build/"
+	@echo "make verify  every known value computed again: docs/verification.md, docs/error-budget.md (half an hour)"
 	@echo "make clean   remove the environment, caches and generated files"
 
 setup: $(STAMP)
@@ -42,6 +43,9 @@ bench: $(STAMP)
 
 docs: $(STAMP)
 	$(BIN)/python docs/build.py
+
+verify: $(STAMP)
+	$(BIN)/python -m docs.verification $(CASES)
 
 clean:
 	rm -rf $(VENV) .cache demo docs/_build build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -101,7 +101,7 @@ def main() -> int:
     for asset in HERE.iterdir():
         if asset.suffix in {".png", ".svg", ".json", ".csv"}:
             shutil.copy(asset, TARGET)
-        elif asset.is_dir() and asset.name in {"images", "assets"}:
+        elif asset.is_dir() and asset.name in {"images", "assets", "figures"}:
             shutil.copytree(asset, TARGET / asset.name)
     paths = sources()
     titles = {path: title_of(path.read_text(encoding="utf-8"), path) for path in paths}

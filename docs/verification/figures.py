@@ -1,0 +1,109 @@
+"""The figures of the verification pages: small PNG files drawn from the series in the records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from docs.verification.record import FIGURES, Table
+
+# Colours that stay apart for colour-blind readers (Okabe and Ito's order).
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = "osD^vP"
+
+
+def draw(tables: Sequence[Table]) -> None:
+    """The figure of every table that names one."""
+    drawings = {
+        "checkerboards.png": _checkerboards,
+        "discs.png": _arrays,
+        "spheres.png": _arrays,
+        "error-budget.png": _coverage,
+        "error-budget-others.png": _coverage,
+        "error-budget-elasticity.png": _coverage,
+    }
+    for table in tables:
+        if table.figure:
+            drawings[table.figure](table)
+
+
+def _plot(rows: int, columns: int, size: tuple[float, float]) -> Any:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
+    for axis in axes.reshape(-1):
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, table: Table) -> None:
+    import matplotlib.pyplot as plt
+
+    # Without the software's name and version the file only changes when the picture does.
+    figure.savefig(FIGURES / table.figure, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def _checkerboards(table: Table) -> None:
+    figure, axes = _plot(2, 2, (8, 5.2))
+    for axis, (name, series) in zip(axes.reshape(-1), table.series.items(), strict=True):
+        n = series["n"]
+        axis.fill_between(n, series["lower"], series["upper"], color=COLOURS[0], alpha=0.15, lw=0)
+        axis.plot(n, series["upper"], "o-", color=COLOURS[0], label="upper bound: elements")
+        axis.plot(n, series["lower"], "s-", color=COLOURS[1], label="lower bound: fluxes")
+        axis.axhline(series["exact"], color="black", ls="--", lw=1, label=f"exact {series['exact']:.5g}")
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(n, [str(v) for v in n])
+        axis.set_title(f"quadrants {name}", fontsize=10)
+        axis.set_ylabel("conductivity along x")
+        axis.set_xlabel("pixels per edge")
+        axis.legend(fontsize=7, frameon=False)
+    _save(figure, table)
+
+
+def _arrays(table: Table) -> None:
+    names = {}
+    for name in table.series:
+        fraction, contrast = name.split(", ")
+        names.setdefault(contrast, []).append((fraction, name))
+    figure, axes = _plot(1, len(names), (10, 3.2))
+    for axis, (contrast, members) in zip(axes[0], names.items(), strict=True):
+        for colour, marker, (fraction, name) in zip(COLOURS, MARKERS, members, strict=False):
+            series = table.series[name]
+            n, exact = np.asarray(series["n"]), series["exact"]
+            error = np.abs(np.asarray(series["values"]) / exact - 1)
+            axis.loglog(n, error, marker + "-", color=colour, ms=4, label=fraction)
+            limit = max(abs(series["limit"] / exact - 1), 1e-6)
+            axis.loglog([n[-1] * 1.6], [limit], marker, color=colour, mfc="none", ms=6)
+        axis.loglog(n, 0.5 / n, color="0.6", lw=1, ls=":", label="first order")
+        axis.set_xticks(n, [str(v) for v in n])
+        axis.minorticks_off()
+        axis.set_title(contrast, fontsize=10)
+        axis.set_xlabel("voxels per edge")
+        axis.legend(fontsize=7, frameon=False)
+    axes[0][0].set_ylabel("relative error")
+    _save(figure, table)
+
+
+def _coverage(table: Table) -> None:
+    figure, axes = _plot(1, 1, (5.6, 5))
+    axis = axes[0][0]
+    low, high = 1.0, 0.0
+    for colour, marker, (name, series) in zip(COLOURS, MARKERS, table.series.items(), strict=False):
+        true, claimed = np.maximum(series["true"], 1e-6), np.asarray(series["claimed"])
+        axis.loglog(true, claimed, marker, color=colour, ms=5, alpha=0.75, label=name)
+        low, high = min(low, true.min(), claimed.min()), max(high, true.max(), claimed.max())
+    line = np.array([low / 1.5, high * 1.5])
+    axis.loglog(line, line, color="black", lw=1, label="claimed = true")
+    axis.loglog(line, 5 * line, color="0.5", lw=1, ls="--", label="5 times the true error")
+    axis.fill_between(line, line[0] / 10, line, color="#D55E00", alpha=0.07, lw=0)
+    axis.set_xlim(line)
+    axis.set_ylim(low / 1.5, high * 4)
+    axis.set_xlabel("true error")
+    axis.set_ylabel("claimed error")
+    axis.legend(fontsize=8, frameon=False, loc="upper left")
+    _save(figure, table)

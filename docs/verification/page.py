@@ -1,0 +1,104 @@
+"""The pages docs/verification.md and docs/error-budget.md, written from the records."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from docs.verification import figures
+from docs.verification.record import DOCS, FIGURES, Row, Table, read_record
+
+INTRODUCTION = """# Verification
+
+Every value that is known exactly, tabulated, or published with an image, beside ours. This page is written by
+`make verify` (`python -m docs.verification`) from the records in `docs/verification/records/`; nothing in it is typed
+by hand. `python -m docs.verification --render` rewrites it from the records without running anything. Values of
+published images need the folder of reference images (`SCALEBRIDGE_DATA`); without it their rows say so.
+
+*Difference* is (ours - reference)/|reference|, absolute where the reference is zero. *Asked* is the difference that a
+value is judged by; rows without one are shown and not judged. >= and <= mark bounds.
+
+"""
+
+BUDGET_INTRODUCTION = """# Is the error budget honest?
+
+For arrays of discs and spheres the exact effective conductivity is known, so the error that `homogenize` claims can be
+compared with the error it makes. Written by `make verify`, from `docs/verification/records/error_budget.json`.
+
+"""
+
+
+def write_pages(cases: Sequence[str]) -> None:
+    """Both pages and all figures, from whatever records there are."""
+    summary: list[str] = []
+    body: list[str] = []
+    seconds = 0.0
+    FIGURES.mkdir(exist_ok=True)
+    for name in cases:
+        found = read_record(name)
+        if found is None:
+            body.append(f"## {name}\n\nNot run yet.\n")
+            continue
+        tables, spent = found
+        seconds += spent
+        figures.draw(tables)
+        if name == "error_budget":
+            text = BUDGET_INTRODUCTION + "\n".join(section(table) for table in tables)
+            (DOCS / "error-budget.md").write_text(text.rstrip() + "\n", encoding="utf-8")
+        for table in tables:
+            summary.append(summary_line(table))
+        if name != "error_budget":
+            body += [section(table) for table in tables]
+    head = "| Case | Values | Judged | Held | Missed |\n|---|---|---|---|---|\n" + "\n".join(summary)
+    note = f"\n\nAll cases together took {seconds / 60:.0f} minutes on two cores. "
+    note += "The coverage of the error budget has [its own page](error-budget.md).\n\n"
+    text = INTRODUCTION + "## Summary\n\n" + head + note + "\n".join(body)
+    (DOCS / "verification.md").write_text(text.rstrip() + "\n", encoding="utf-8")
+
+
+def summary_line(table: Table) -> str:
+    judged = [row for row in table.rows if row.held is not None]
+    missed = [row for row in judged if not row.held]
+    return (
+        f"| {table.title} | {len(table.rows)} | {len(judged)} | {len(judged) - len(missed)} | {len(missed)} |"
+    )
+
+
+def section(table: Table) -> str:
+    """One table with its words and its figure."""
+    notes = any(row.note for row in table.rows)
+    head = "| Quantity | Ours | | Reference | Difference | Asked | |" + (" Remark |" if notes else "")
+    lines = [f"## {table.title}", "", table.words, ""]
+    if table.figure:
+        lines += [f"![{table.caption}](figures/{table.figure})", "", f"*{table.caption}*", ""]
+    if table.rows:
+        lines += [head, "|---" * (head.count("|") - 1) + "|"]
+    for row in table.rows:
+        cells = [
+            row.quantity, number(row.ours), row.relation.replace("<", "&lt;").replace(">", "&gt;"),
+            number(row.reference), small(row.difference, signed=True), small(row.asked), verdict(row),
+        ]  # fmt: skip
+        lines.append("| " + " | ".join(cells + ([row.note] if notes else [])) + " |")
+    if table.cells:
+        lines += ["", "| " + " | ".join(table.header) + " |", "|---" * len(table.header) + "|"]
+        lines += ["| " + " | ".join(cells) + " |" for cells in table.cells]
+    return "\n".join(lines) + "\n"
+
+
+def verdict(row: Row) -> str:
+    return {True: "held", False: "**missed**", None: ""}[row.held]
+
+
+def number(value: float | None) -> str:
+    """Nine digits: enough to see 1e-8."""
+    if value is None:
+        return "-"
+    if value != 0 and (abs(value) < 1e-4 or abs(value) >= 1e9):
+        return f"{value:.2e}"
+    return f"{value:.9g}"
+
+
+def small(value: float | None, *, signed: bool = False) -> str:
+    if value is None or not math.isfinite(value):
+        return ""
+    return f"{value:+.1e}" if signed else f"{value:.0e}" if value else "0"
