@@ -142,3 +142,16 @@ def test_long_explanations_are_wrapped_and_kept() -> None:
     assert max(len(line) for line in text.splitlines()) <= WIDTH
     assert text.count("word59") == len(terms)
     assert text.lower().count("not assessed") == len(terms), "said once per term, by the amount"
+
+
+def test_engineering_constants_are_broken_between_entries_only() -> None:
+    constants = {
+        f"{name}_{pair}": 1.5e9 for name in ("E", "G", "nu") for pair in ("xy", "yz", "xz", "yx", "zy")
+    }
+    result = dataclasses.replace(elasticity_result(), extra={"engineering": constants})
+    text = to_text(result)
+    lines = text[text.index("engineering:") : text.index("error budget")].strip().splitlines()
+    assert len(lines) > 1
+    assert max(len(line) for line in lines) <= WIDTH
+    assert sum(line.count("G_xy = 1.500 GPa") for line in lines) == 1
+    assert all(line.endswith((",", "e9")) for line in lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import math
+import re
 import textwrap
 from collections.abc import Mapping
 
@@ -78,7 +79,11 @@ def to_text(result: HomogenizationResult) -> str:
     lines += ["", tensor_text(result), ""]
     for name in ("tortuosity", "formation_factor", "engineering"):
         if result.extra.get(name) is not None:
-            lines.append(f"  {words.spoken(name)}: {entry_text(result, result.extra[name])}")
+            entry = f"{words.spoken(name)}: {entry_text(result, result.extra[name])}"
+            # Broken between entries only, never between a symbol, its number and its unit.
+            unbroken = re.sub(r"(?<![,:]) ", "\u00a0", entry)
+            wrapped = textwrap.wrap(unbroken, WIDTH, initial_indent="  ", subsequent_indent="    ")
+            lines += [line.replace("\u00a0", " ") for line in wrapped]
     lines += ["error budget", budget_text(result), "", "phases"]
     for phase in result.phases:
         through = [a for a, yes in zip(result.image.grid.axis_names, phase.percolates, strict=False) if yes]

@@ -197,5 +197,5 @@ def sentence(text: str) -> str:
 
 
 def spoken(name: str) -> str:
-    """An identifier as words: heat_free_stress -> heat free stress."""
-    return name.replace("_", " ")
+    """An identifier as words: heat_free_stress -> heat free stress. Symbols with an index (E_x, nu_xy) stay."""
+    return name if re.match(r"(E|G|K|nu)_[xyz]+$", name) else name.replace("_", " ")
