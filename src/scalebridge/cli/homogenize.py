@@ -17,7 +17,7 @@ def homogenize(
     /,
     *,
     physics: Literal["conduction", "elasticity", "thermoelasticity"],
-    phase: list[str],
+    phase: Annotated[list[str], Parameter(allow_leading_hyphen=True)],
     reading: ImageOptions = _DEFAULT_IMAGE,
     bc: Condition = "periodic",
     axis: Literal["x", "y", "z"] | None = None,

@@ -19,7 +19,7 @@ Condition = Literal["periodic", "kubc", "subc", "faces"]
 class ImageOptions:
     """How to read the image."""
 
-    spacing: str | None = None
+    spacing: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """Voxel edge with its unit: 5.345um, or one per axis: 1um,1um,2um."""
     axes: str | None = None
     """Stored order of the axes, e.g. zyx, where it is not the convention of the format."""

@@ -151,6 +151,7 @@ def collect_phases(
     if not isinstance(ordered[0], Conduction) and ndim == 2 and plane is None:
         plane = PlaneState.STRAIN
     matrices = np.stack([cell_tensor(law, ndim, plane) for law in ordered])
+    _check_magnitudes(matrices, present)
     turned = dict(orientations or {})
     for label, rotations in turned.items():
         if label not in present:
@@ -161,6 +162,17 @@ def collect_phases(
                 f"per voxel, first two axes), got {rotations.shape}."
             )
     return Phases(image, tuple(ordered), matrices, plane, turned)
+
+
+def _check_magnitudes(matrices: np.ndarray, present: Sequence[int]) -> None:
+    """Squares and ratios of the properties must stay within double precision."""
+    for label, matrix in zip(present, matrices, strict=True):
+        size = float(np.abs(matrix).max())
+        if size and not 1e-100 < size < 1e100:
+            raise LawError(
+                f"The properties of label {label} are of the order {size:.0e}; computable are magnitudes between 1e-100 "
+                "and 1e100. Use other units, or zero for a void."
+            )
 
 
 def _listed(labels: Sequence[int], most: int = 12) -> str:

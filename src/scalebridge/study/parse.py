@@ -75,7 +75,8 @@ def _explain(error: ValidationError, name: str, within: tuple[str, ...] = ()) ->
             seen.add(location)
             lines.append(_sentence(location, item))
     more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
-    return f"{name}: " + "; ".join(lines[:_SHOWN]) + more + "."
+    text = f"{name}: " + "; ".join(lines[:_SHOWN]) + more
+    return text if text.endswith("?") else text + "."
 
 
 def _is_union_tag(part: int | str) -> bool:

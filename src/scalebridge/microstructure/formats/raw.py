@@ -20,8 +20,8 @@ class Raw(AbstractImageFormat):
         size = path.stat().st_size
         if layout is None:
             raise ImageError(
-                f"{path.name} has no header ({size} bytes): give shape, dtype, byte order and axis order, "
-                'e.g. raw=RawLayout((400, 400, 400), "uint8").'
+                f"{path.name} has no header ({size} bytes): give shape, dtype, byte order and axis order, e.g. "
+                '--raw-shape 400,400,400 --raw-dtype uint8, in Python raw=RawLayout((400, 400, 400), "uint8").'
             )
         if size - layout.offset != layout.nbytes:
             fits = layouts_that_fit(size, layout)
