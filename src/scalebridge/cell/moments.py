@@ -160,7 +160,9 @@ def moments_of(solution: CellSolution) -> Moments:
     count, m, phases = len(loads), disc.form.size, len(problem.matrices)
     if not count:  # no load can be carried (uniform flux on faces with void): every sum is empty
         empty = np.zeros((0, m))
-        return Moments(np.zeros((0, 0)), empty, empty, np.zeros((phases, 0, m, 0, m)), np.zeros((phases, 0, m)))
+        return Moments(
+            np.zeros((0, 0)), empty, empty, np.zeros((phases, 0, m, 0, m)), np.zeros((phases, 0, m))
+        )
     macro = np.zeros_like(loads) if problem.boundary.prescribes_flux else loads
     work = math.prod(disc.shape) * count * disc.components * len(needed_modes(disc.ndim, disc.element))
     small = work < WITHOUT_COMPILER

@@ -163,22 +163,27 @@ def nodal_forces(
     macro: jax.Array | None,
     budget: float,
     out_dtype: Any = None,
+    factor: jax.Array | None = None,
 ) -> jax.Array:
     """B^T C (E + B w), integrated over voxels of volume `disc.voxel_volume`.
 
     Shapes: w (B, c, *nodes), macro (B, m) or None -> (B, c, *nodes). Computed in the dtype of w, returned in
-    `out_dtype` (that of w by default): a residual evaluated in float64 may be kept in float32.
+    `out_dtype` (that of w by default): a residual evaluated in float64 may be kept in float32. `factor`, a scalar,
+    multiplies w on the way.
     """
     ndim, count = disc.ndim, disc.nodes[0]
     planes = slab_planes(disc, w.shape[0], w.dtype.itemsize, budget)
 
     condition = always(w)
 
-    def gather(w: jax.Array, start: Any) -> jax.Array:
-        return pad_nodes(_tall_slab(w, start, planes, disc.periodic), ndim, disc.periodic, first_axis=1)
+    def gather(w: jax.Array, start: Any, factor: Any) -> jax.Array:
+        u = _tall_slab(w, start, planes, disc.periodic)
+        if factor is not None:
+            u = u * factor
+        return pad_nodes(u, ndim, disc.periodic, first_axis=1)
 
     def slab(start: Any) -> jax.Array:
-        u = stage(condition, gather, w, start)
+        u = stage(condition, gather, w, start, factor)
         c = slab_coefficients(coefficients, start, planes + 1, w.dtype)
         return _slab_forces(disc, u, c, macro, condition)
 

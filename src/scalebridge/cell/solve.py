@@ -20,15 +20,33 @@ import numpy as np
 from scalebridge.cell.boundary import Edge
 from scalebridge.cell.coefficients import PAIRS, coefficient_field, coefficient_field_from_voxels
 from scalebridge.cell.operator import Coefficients, Discretization, nodal_forces
-from scalebridge.cell.preconditioner import BoxModes, apply_box, apply_green, box_modes, reference_of
+from scalebridge.cell.preconditioner import (
+    BoxModes,
+    GreenSymbol,
+    apply_box,
+    apply_green,
+    box_modes,
+    green_symbol,
+    reference_of,
+)
 from scalebridge.cell.problem import CellProblem, CellSolution, PreconditionedConjugateGradients
 from scalebridge.cell.scratch import NodeField
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
-from scalebridge.numerics.conjugate_gradients import HISTORY, CGState, advance, energy_error, fresh_state
+from scalebridge.numerics.conjugate_gradients import (
+    HISTORY,
+    CGState,
+    Targets,
+    advance,
+    energy_error,
+    fresh_state,
+)
 
 # From this relative residual on, float32 alone is not trusted and the float64 residual decides.
 SINGLE_PRECISION_FLOOR = 2e-6
+# Pieces of the iteration between two looks at the clock, and a rough speed to plan the first one.
+CHUNK_SECONDS = 3.0
+SECONDS_PER_UNKNOWN = 1.2e-8
 # What one float32 sweep of the refinement is asked to gain at most.
 REFINEMENT_GAIN = 1e-5
 
@@ -72,29 +90,34 @@ def slab_budget() -> float:
 
 
 def _precondition(
-    disc: Discretization, reference: jax.Array, modes: BoxModes | None, r: jax.Array
+    disc: Discretization, reference: jax.Array | GreenSymbol, modes: BoxModes | None, r: jax.Array
 ) -> jax.Array:
-    if modes is None:
+    if isinstance(reference, tuple):
         return apply_green(disc, reference, r)
+    assert modes is not None
     return apply_box(disc, reference, modes, r)
 
 
 def _iterate(
     disc: Discretization,
     budget: float,
-    reference: jax.Array,
+    reference: jax.Array | GreenSymbol,
     coefficients: Coefficients,
     modes: BoxModes | None,
     macro: jax.Array,
-    targets: tuple[jax.Array, jax.Array, jax.Array],
+    targets: Targets,
+    guessed: jax.Array,
     last: jax.Array,
     state: CGState,
 ) -> CGState:
-    def apply(p: jax.Array, starting: jax.Array) -> jax.Array:
-        return nodal_forces(disc, coefficients, p, macro * starting, budget)
+    def apply(p: jax.Array, keep: jax.Array, load: jax.Array) -> jax.Array:
+        small = p.dtype
+        return nodal_forces(
+            disc, coefficients, p, macro * load.astype(small), budget, factor=keep.astype(small)
+        )
 
     precondition = functools.partial(_precondition, disc, reference, modes)
-    return advance(state, apply, precondition, *targets, last)
+    return advance(state, apply, precondition, targets, guessed, last)
 
 
 _compiled: dict[Any, Any] = {}
@@ -205,9 +228,11 @@ class _Session:
             np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
         )
         reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
-        self.reference = jnp.asarray(reference, jnp.float32)
+        self.reference: Any = jnp.asarray(reference, jnp.float32)
         self.coefficients = self._coefficients(np.float32)
         self.modes = None if self.disc.periodic else box_modes(self.disc, problem.boundary, jnp.float32)
+        if self.disc.periodic:
+            self.reference = self.compiler(green_symbol, (self.disc,), (), jnp.asarray(reference))
 
     def _coefficients(self, dtype: type) -> Coefficients:
         problem = self.problem
@@ -221,18 +246,13 @@ class _Session:
             )
         return field.arrays()
 
-    def run(self, state: CGState, macro: np.ndarray, targets: tuple[Any, Any, Any], last: int) -> CGState:
+    def run(self, state: CGState, macro: np.ndarray, targets: Targets, guessed: bool, last: int) -> CGState:
         static = (self.disc, slab_budget())
         arguments = (
-            self.reference,
-            self.coefficients,
-            self.modes,
-            jnp.asarray(macro, jnp.float32),
-            targets,
-            jnp.int32(last),
-            state,
-        )
-        return self.compiler(_iterate, static, (6,), *arguments)
+            self.reference, self.coefficients, self.modes, jnp.asarray(macro, jnp.float32), targets,
+            jnp.asarray(guessed), jnp.int32(last), state,
+        )  # fmt: skip
+        return self.compiler(_iterate, static, (7,), *arguments)
 
 
 def _scale_of(problem: CellProblem) -> float:
@@ -327,41 +347,28 @@ def _solve_batch(
         macro = loads
         energy0 = mean_energy(problem, loads) / session.scale * volume
 
-    def right() -> jax.Array:  # made anew each time: the solver takes its arguments' memory
-        return jnp.zeros(shape, jnp.float32) if exact_right is None else jnp.asarray(exact_right, jnp.float32)
-
-    # Pass 1: the residual of w = 0 gives the scale that makes residuals relative, whatever the initial guess.
-    neutral = (jnp.full(batch, -1.0), jnp.float64(-1.0), jnp.ones(batch))
-    state = fresh_state(
-        jnp.zeros(shape, jnp.float32), right(), jnp.zeros(shape, jnp.float32), jnp.asarray(energy0)
-    )
-    state = session.run(state, macro, neutral, 0)
-    scale = np.asarray(state.rz)
-    floor = np.finfo(np.float32).eps ** 2 * 16 * np.abs(energy0 if not static else scale)
-    trivial = scale <= floor
-    scale = np.where(trivial, 1.0, scale)
+    right = jnp.zeros(shape, jnp.float32) if exact_right is None else jnp.asarray(exact_right, jnp.float32)
+    start: jax.Array | None = None
     if guess is not None and any(g is not None for g in guess):
-        start = np.zeros(shape, np.float32)
+        filled = np.zeros(shape, np.float32)
         for n, g in enumerate(guess):
             if g is not None:
-                start[n] = g
-        w0 = jnp.asarray(start)
-        axes = tuple(range(1, w0.ndim))
-        b_dot = jnp.sum(state.r * w0, axis=axes, dtype=jnp.float64)
-        state = fresh_state(jnp.zeros(shape, jnp.float32), right(), w0, jnp.asarray(energy0))
-        state = session.run(state, macro, neutral, 0)
-        r_dot = jnp.sum(state.r * state.w, axis=axes, dtype=jnp.float64)
-        state = state._replace(energy=jnp.asarray(energy0) - b_dot - r_dot)
-    state = state._replace(active=jnp.asarray(~trivial) & (state.rz > 0))
-
+                filled[n] = g
+        start = jnp.asarray(filled)
     rtol = method.residual if method.residual is not None else 0.0
     etol = method.energy if method.energy is not None else 0.0
     exact = 0.0 < rtol < SINGLE_PRECISION_FLOOR
     inner = max(0.9 * rtol, SINGLE_PRECISION_FLOOR / 2.5) if exact else rtol
-    targets = (jnp.asarray(scale * inner**2), jnp.float64(etol), jnp.asarray(scale))
+    # Round-off of a load that is balanced everywhere (a homogeneous cell) must not be iterated upon.
+    negligible = np.finfo(np.float32).eps ** 2 * 16 * np.abs(energy0)
+    targets = _targets(inner, 0.0, etol, negligible)
+    state = fresh_state(right, start, energy0, None)
+    del right
     state = _run_chunks(
-        session, state, macro, targets, method.max_steps, progress, first, total, scale, inner, etol
+        session, state, macro, targets, start is not None, method.max_steps, progress, first, total
     )
+    scale = np.asarray(state.scale)
+    trivial = np.asarray(state.steps == 0) & np.asarray(state.rz <= targets.negligible)
     steps = np.asarray(state.steps)
     history = _history(state, batch)
     residual = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
@@ -370,7 +377,7 @@ def _solve_batch(
     w: Any = state.w
     if exact:
         w, steps, residual, history = _refine(
-            session, state, exact_right, macro, scale, rtol, steps, history, progress, first, total
+            session, state, exact_right, macro, rtol, steps, history, progress, first, total
         )
         error = np.minimum(error, residual**2)
     residual = np.where(trivial, 0.0, residual)
@@ -382,31 +389,37 @@ def _solve_batch(
     ]
 
 
+def _targets(residual: float, gain: float, energy: float, negligible: np.ndarray) -> Targets:
+    return Targets(
+        jnp.float64(residual**2),
+        jnp.float64(gain**2),
+        jnp.float64(energy),
+        jnp.asarray(negligible, jnp.float64),
+    )
+
+
 def _run_chunks(
-    session: _Session, state: CGState, macro: np.ndarray, targets: tuple[Any, Any, Any], max_steps: int,
-    progress: AbstractProgress, first: int, total: int, scale: np.ndarray, rtol: float, etol: float,
+    session: _Session, state: CGState, macro: np.ndarray, targets: Targets, guessed: bool, max_steps: int,
+    progress: AbstractProgress, first: int, total: int,
 ) -> CGState:  # fmt: skip
-    """Run in pieces of about a second, so that progress is seen and Ctrl-C is heard."""
-    chunk, done = 1, 0
-    while bool(jnp.any(state.active)) and done < max_steps:
-        begin = time.perf_counter()
+    """Run in pieces of a few seconds, so that progress is seen and Ctrl-C is heard; fewer pieces are faster."""
+    rtol = float(targets.residual) ** 0.5
+    chunk = int(np.clip(CHUNK_SECONDS / (state.w.size * SECONDS_PER_UNKNOWN), 2, 1000))
+    done = 0
+    while True:
         last = min(done + chunk, max_steps)
-        state = session.run(state, macro, targets, last)
+        state = session.run(state, macro, targets, guessed, last)
         done = int(state.iteration)
-        spent = time.perf_counter() - begin
-        if done < last:
-            break
-        residual = float(np.sqrt(np.max(np.asarray(state.rz) / np.where(scale > 0, scale, 1.0))))
+        if done < last or done >= max_steps or not bool(jnp.any(state.active)):
+            return state
+        residual = float(np.sqrt(np.max(np.asarray(state.rz) / np.asarray(state.scale))))
         goal = f" of {rtol:.0e}" if rtol > 0 else ""
         progress.update("solve", first, total, f"iteration {done}, residual {residual:.1e}{goal}")
-        chunk = int(np.clip(chunk * 1.0 / max(spent, 1e-3), 1, 4 * chunk + 1))
-    return state
 
 
 def _refine(
-    session: _Session, state: CGState, exact_right: np.ndarray | None, macro: np.ndarray, scale: np.ndarray,
-    rtol: float, steps: np.ndarray, history: list[tuple[float, ...]], progress: AbstractProgress, first: int,
-    total: int,
+    session: _Session, state: CGState, exact_right: np.ndarray | None, macro: np.ndarray, rtol: float,
+    steps: np.ndarray, history: list[tuple[float, ...]], progress: AbstractProgress, first: int, total: int,
 ) -> tuple[jax.Array, np.ndarray, np.ndarray, list[tuple[float, ...]]]:  # fmt: skip
     """Iterative refinement: float64 residual, float32 correction, until the float64 residual meets `rtol`.
 
@@ -415,43 +428,35 @@ def _refine(
     shifts the fluctuation by 1e-7 and the energy, evaluated with the true ones, by the square of that.
     """
     disc = session.disc
-    shape = state.w.shape
-    batch = shape[0]
+    batch = state.w.shape[0]
     mask = edge_mask(session.problem, disc)
     macro64 = jnp.asarray(macro, jnp.float64)
+    scale = np.asarray(state.scale)
     w = session.compiler(_widen, (), (0,), state.w)
     del state
-    residual = np.ones(batch)
     previous = np.full(batch, np.inf)
-    neutral = (jnp.full(batch, -1.0), jnp.float64(-1.0), jnp.ones(batch))
     zero = np.zeros_like(macro)
+    fixed = (disc, slab_budget() * 2)
     while True:
-        fixed = (disc, slab_budget() * 2)
         r = session.compiler(_residual, fixed, (), session.coefficients, w, macro64, exact_right, mask)
-        state = fresh_state(jnp.zeros(shape, jnp.float32), r, jnp.zeros(shape, jnp.float32), jnp.zeros(batch))
+        left = max(session.method.max_steps - int(steps.max(initial=0)), 0)
+        state = fresh_state(r, None, np.zeros(batch), scale)
         del r
-        state = session.run(state, zero, neutral, 0)
-        own = np.asarray(state.rz)
-        residual = np.sqrt(np.maximum(own, 0) / scale)
-        open_loads = (residual > rtol) & (residual < 0.5 * previous)
-        if not open_loads.any() or steps.max(initial=0) >= session.method.max_steps:
-            return w, steps, residual, history
-        previous = residual
-        gain = np.clip(rtol / np.maximum(residual, rtol) * 0.5, REFINEMENT_GAIN, 0.5)
-        targets = (jnp.asarray(own * gain**2), jnp.float64(0.0), jnp.asarray(np.where(own > 0, own, 1.0)))
-        state = state._replace(active=jnp.asarray(open_loads))
-        left = session.method.max_steps - int(steps.max(initial=0))
-        state = _run_chunks(
-            session, state, zero, targets, left, progress, first, total, own, float(gain.min()), 0.0
-        )
+        targets = _targets(0.8 * rtol, REFINEMENT_GAIN, 0.0, np.zeros(batch))
+        state = _run_chunks(session, state, zero, targets, False, left, progress, first, total)
+        before = np.sqrt(np.maximum(np.asarray(state.first), 0) / scale)
+        if np.any(before > 0.5 * previous):
+            # float64 itself is exhausted (or the iteration fails): what is there is the best there is.
+            return w, steps, np.minimum(before, previous), history
+        # What the correction leaves is known to float32 accuracy relative to the residual it started from.
+        after = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
         steps = steps + np.asarray(state.steps)
-        more = _history(state, batch)
-        history = [
-            h + tuple(float(v * s) for v in extra)
-            for h, extra, s in zip(history, more, residual, strict=True)
-        ]
+        history = [h + more for h, more in zip(history, _history(state, batch), strict=True)]
         w = session.compiler(_add, (), (0,), w, state.w)
         del state
+        previous = before
+        if np.all(after <= rtol) or left == 0 or steps.max(initial=0) >= session.method.max_steps:
+            return w, steps, after, history
 
 
 def _widen(w: jax.Array) -> jax.Array:

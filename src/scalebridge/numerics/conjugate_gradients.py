@@ -13,25 +13,42 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 DELAY = 4
 HISTORY = 512
 
 
 class CGState(NamedTuple):
-    """w, r, p: (B, ...) ; the rest (B,). `drops` are the last DELAY energy decrements, newest first."""
+    """w, r, p: (B, ...) ; most others (B,).
+
+    drops: the last DELAY energy decrements, newest first. scale: what r.z is relative to; first: r.z at the start of
+    this run. phase: 2 before the load is evaluated, 1 before an initial guess is, 0 when iterating.
+    """
 
     w: jax.Array
     r: jax.Array
     p: jax.Array
     rz: jax.Array
+    scale: jax.Array
+    first: jax.Array
     energy: jax.Array
     drops: jax.Array
     steps: jax.Array
     active: jax.Array
     history: jax.Array
     iteration: jax.Array
-    starting: jax.Array
+    phase: jax.Array
+
+
+class Targets(NamedTuple):
+    """When a member is done. residual: r.z relative to `scale` (squared tolerance); gain: r.z relative to `first`
+    (squared; 0 to ignore); energy: estimated relative energy error; negligible (B,): r.z that counts as zero."""
+
+    residual: jax.Array
+    gain: jax.Array
+    energy: jax.Array
+    negligible: jax.Array
 
 
 def batch_dot(a: jax.Array, b: jax.Array) -> jax.Array:
@@ -56,61 +73,89 @@ def energy_error(drops: jax.Array) -> jax.Array:
 
 def advance(
     state: CGState,
-    apply: Callable[[jax.Array, jax.Array], jax.Array],
+    apply: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
     precondition: Callable[[jax.Array], jax.Array],
-    residual_target: jax.Array,
-    energy_target: jax.Array,
-    residual_scale: jax.Array,
+    targets: Targets,
+    guessed: jax.Array,
     last: jax.Array,
 ) -> CGState:
-    """Iterate until every member meets `r.z <= residual_target` or the relative energy error `energy_target`,
-    or iteration `last`.
+    """Iterate until every member meets one of the targets, or iteration `last`.
 
-    residual_target, residual_scale (B,) absolute, in r.z; energy_target scalar, relative to `energy`.
-    The first pass of a fresh state (`starting`) is not a step: it replaces (w, r) by (w + p, r - apply(p)) and makes
-    the first direction, so that the operator and the preconditioner are compiled once. `apply(p, starting)` may add
-    the load when `starting` is 1.
+    apply(p, keep, load) is A (keep p) - load b for scalars keep and load. The first passes of a fresh state are not
+    steps but go through the same code, so that operator and preconditioner are compiled once: phase 2 adds the load to
+    the residual and sets the scale (unless one is given); phase 1, if `guessed`, moves to the guess waiting in p.
     """
 
     def body(s: CGState) -> CGState:
-        q = apply(s.p, s.starting)
+        loading, guessing, iterating = s.phase == 2, s.phase == 1, s.phase == 0
+        to_guess = loading & guessed
+        one, zero = jnp.float64(1), jnp.float64(0)
+        q = apply(s.p, jnp.where(loading, zero, one), jnp.where(loading, one, zero))
         pq = batch_dot(s.p, q)
-        fresh = s.starting > 0
-        ok = s.active & (pq > 0) & ~fresh
-        alpha = jnp.where(fresh, 1.0, jnp.where(ok, s.rz / jnp.where(ok, pq, 1), 0))
-        shape = (-1, *(1,) * (s.w.ndim - 1))
-        step = alpha.astype(s.w.dtype).reshape(shape)
-        w = s.w + step * s.p
-        r = s.r - step * q
+        ok = s.active & (pq > 0) & iterating
+        alpha = jnp.where(ok, s.rz / jnp.where(ok, pq, 1), 0)
+        work = jax.lax.cond(guessing, batch_dot, lambda a, b: jnp.zeros(a.shape[0], jnp.float64), s.r, s.p)
+        w = s.w + _wide(jnp.where(iterating, alpha, jnp.where(loading, zero, one)), s.w) * s.p
+        r = s.r - _wide(jnp.where(iterating, alpha, one), s.r) * q
         z = precondition(r)
         rz = batch_dot(r, z)
         drop = alpha * s.rz
-        energy = jnp.where(ok, s.energy - drop, s.energy)
+        energy = jnp.where(ok, s.energy - drop, jnp.where(guessing, s.energy - 2 * work + pq, s.energy))
         drops = jnp.where(ok[None], jnp.concatenate([drop[None], s.drops[:-1]]), s.drops)
-        met = (rz <= residual_target) | (energy_error(drops) <= energy_target * jnp.abs(energy))
-        broken = ~fresh & ~(pq > 0)
-        active = s.active & ~met & ~broken
-        beta = jnp.where(active & ~fresh, rz / jnp.where(s.rz > 0, s.rz, 1), 0)
-        p = z + beta.astype(s.w.dtype).reshape(shape) * s.p
-        rel = jnp.sqrt(jnp.maximum(rz, 0) / residual_scale).astype(jnp.float32)
+        trivial = loading & (rz <= targets.negligible)
+        scale = jnp.where(loading & (s.scale <= 0), jnp.where(trivial, 1.0, rz), s.scale)
+        first = jnp.where(iterating, s.first, rz)
+        met = (rz <= targets.residual * scale) | (rz <= targets.gain * first) | (rz <= 0)
+        met = met | (energy_error(drops) <= targets.energy * jnp.abs(energy))
+        broken = iterating & ~(pq > 0)
+        active = s.active & ~trivial & ~(met & ~to_guess) & ~broken
+        beta = jnp.where(to_guess, one, jnp.where(active & iterating, rz / jnp.where(s.rz > 0, s.rz, 1), 0))
+        p = _wide(jnp.where(to_guess, zero, one) + 0 * beta, z) * z + _wide(beta, s.p) * s.p
+        rel = jnp.sqrt(jnp.maximum(rz, 0) / scale).astype(jnp.float32)
         slot = s.iteration % HISTORY
         history = s.history.at[slot].set(jnp.where(ok, rel, s.history[slot]))
         return CGState(
-            w, r, p, jnp.where(ok | fresh, rz, s.rz), energy, drops, s.steps + ok.astype(jnp.int32), active,
-            history, s.iteration + jnp.where(fresh, 0, 1).astype(jnp.int32), jnp.zeros_like(s.starting),
+            w, r, p, jnp.where(ok | ~iterating, rz, s.rz), scale, first, energy, drops,
+            s.steps + ok.astype(jnp.int32), active, history, s.iteration + iterating.astype(jnp.int32),
+            jnp.where(to_guess, 1, 0).astype(jnp.int32),
         )  # fmt: skip
 
     def going(s: CGState) -> Any:
-        return jnp.any(s.active) & ((s.iteration < last) | (s.starting > 0))
+        return jnp.any(s.active) & ((s.iteration < last) | (s.phase > 0))
 
     return jax.lax.while_loop(going, body, state)
 
 
-def fresh_state(w: jax.Array, r: jax.Array, p: jax.Array, energy: jax.Array) -> CGState:
-    """A state whose first pass evaluates the residual r - apply(p) at w + p; `energy` (B,) belongs to that point."""
-    batch = w.shape[0]
+def _wide(factor: jax.Array, like: jax.Array) -> jax.Array:
+    """Per-member factors (B,) ready to multiply fields (B, ...)."""
+    return factor.astype(like.dtype).reshape(-1, *(1,) * (like.ndim - 1))
+
+
+def fresh_state(
+    right: jax.Array, guess: jax.Array | None, energy: np.ndarray, scale: np.ndarray | None
+) -> CGState:
+    """The state before anything is evaluated: w = 0, r = right, the guess (or zero) waiting in p.
+
+    energy (B,): total energy of w = 0. scale (B,): what residuals are relative to; None takes |b|_M^2. Every entry is
+    an array of its own, so that a solver may take over the memory of the whole state.
+    """
+    batch = right.shape[0]
+
+    def zeros() -> jax.Array:
+        return jnp.zeros(batch, jnp.float64)
+
     return CGState(
-        w, r, p, jnp.zeros(batch, jnp.float64), energy, jnp.full((DELAY, batch), jnp.inf), jnp.zeros(batch, jnp.int32),
-        jnp.ones(batch, bool), jnp.full((HISTORY, batch), jnp.nan, jnp.float32), jnp.zeros((), jnp.int32),
-        jnp.ones((), w.dtype),
-    )  # fmt: skip
+        w=jnp.zeros_like(right),
+        r=right,
+        p=jnp.zeros_like(right) if guess is None else guess,
+        rz=zeros(),
+        scale=zeros() if scale is None else jnp.array(scale, jnp.float64),
+        first=zeros(),
+        energy=jnp.array(energy, jnp.float64),
+        drops=jnp.full((DELAY, batch), jnp.inf),
+        steps=jnp.zeros(batch, jnp.int32),
+        active=jnp.ones(batch, bool),
+        history=jnp.full((HISTORY, batch), jnp.nan, jnp.float32),
+        iteration=jnp.zeros((), jnp.int32),
+        phase=jnp.full((), 2, jnp.int32),
+    )
