@@ -1,4 +1,7 @@
-"""Builds the static pages of docs/*.md into docs/_build: plain HTML that opens without a server."""
+"""Builds the static pages of docs/**/*.md into docs/_build: plain HTML that opens without a server.
+
+Tables between `<!-- table NAME -->` and `<!-- end -->` are filled from the records on the way.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,21 @@ from pathlib import Path
 
 import markdown
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from readme_tables import filled
+
 HERE = Path(__file__).resolve().parent
 TARGET = HERE / "_build"
-ORDER = ("index", "conventions")  # first in the menu; the others follow by title
+# The menu: four kinds of pages, and what is in each; a page in none of them comes last.
+MENU = {
+    "": ("index",),
+    "Tutorials": ("tutorials/rock_conductivity", "tutorials/composite_stiffness"),
+    "How to": ("reading-images", "boundary-conditions", "reading-the-budget", "study-files", "extending"),
+    "Background": ("verification", "error-budget", "performance"),
+    "Reference": ("python", "conventions", "changes"),
+}
+ELSEWHERE = {"changes": HERE.parent / "CHANGELOG.md"}  # pages that live at the root of the repository
+ASSETS = {".png", ".svg", ".json", ".csv"}
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -27,6 +42,7 @@ body {{ margin: 0; font: 16px/1.6 system-ui, sans-serif; display: grid;
 nav {{ padding: 2rem 1.5rem; border-right: 1px solid var(--line); min-height: 100vh;
   box-sizing: border-box; }}
 nav a {{ display: block; padding: .2rem 0; text-decoration: none; color: inherit; opacity: .75; }}
+nav b {{ display: block; margin: 1.1rem 0 .2rem; font-size: 13px; opacity: .6; }}
 nav a[aria-current] {{ font-weight: 600; opacity: 1; }}
 main {{ padding: 2rem 2.5rem; max-width: 50rem; overflow-wrap: break-word; }}
 h1 {{ line-height: 1.2; margin-top: 0; }}
@@ -62,13 +78,15 @@ def title_of(text: str, path: Path) -> str:
     return match[1].strip()
 
 
-def sources() -> list[Path]:
-    texts = {path: path.read_text(encoding="utf-8") for path in HERE.glob("*.md")}
-
-    def place(path: Path) -> tuple[int, str]:
-        return (ORDER.index(path.stem) if path.stem in ORDER else len(ORDER), title_of(texts[path], path))
-
-    return sorted(texts, key=place)
+def sources() -> dict[str, Path]:
+    """Page names ("tutorials/rock_conductivity") and their files, in the order of the menu."""
+    found = {
+        path.relative_to(HERE).with_suffix("").as_posix(): path
+        for path in sorted(HERE.rglob("*.md"))
+        if TARGET not in path.parents
+    } | ELSEWHERE
+    listed = [name for names in MENU.values() for name in names if name in found]
+    return {name: found[name] for name in [*listed, *(set(found) - set(listed))]}
 
 
 def convert(text: str) -> str:
@@ -80,38 +98,62 @@ def convert(text: str) -> str:
     return body.replace("<table>", '<div class="table"><table>').replace("</table>", "</table></div>")
 
 
-def entry(path: Path, title: str, *, current: bool) -> str:
-    mark = " aria-current=page" if current else ""
-    return f'<a href="{path.stem}.html"{mark}>{html.escape(title)}</a>'
+def menu(titles: dict[str, str], current: str) -> str:
+    """The links to all pages as seen from `current`."""
+    up = "../" * current.count("/")
+    grouped = {name for names in MENU.values() for name in names}
+    lines = []
+    for title, names in {**MENU, "More": tuple(n for n in titles if n not in grouped)}.items():
+        present = [name for name in names if name in titles]
+        if title and present:
+            lines.append(f"<b>{title}</b>")
+        for name in present:
+            mark = " aria-current=page" if name == current else ""
+            words = html.escape(titles[name].removeprefix("Tutorial: ").removeprefix("How to "))
+            words = words[:1].upper() + words[1:]
+            lines.append(f'<a href="{up}{name}.html"{mark}>{words}</a>')
+    return "\n".join(lines)
 
 
-def check_links(pages: dict[str, str]) -> list[str]:
-    """Links and pictures that lead nowhere."""
+def check_links(target: Path) -> list[str]:
+    """Links and pictures that lead nowhere, and marks within pages that are not there."""
     broken = []
-    for name, page in pages.items():
-        for link in re.findall(r'(?:href|src)="([^"#:]+)(?:#[^"]*)?"', page):
-            if not (TARGET / link).exists():
-                broken.append(f"{name}: {link}")
+    for path in sorted(target.rglob("*.html")):
+        for link in re.findall(r'(?:href|src)="([^"]+)"', path.read_text(encoding="utf-8")):
+            if re.match(r"(https?|data|mailto):", link):
+                continue
+            place, _, mark = link.partition("#")
+            goal = (path.parent / place) if place else path
+            pointed = mark and goal.suffix == ".html"
+            if not goal.exists() or (pointed and f'id="{mark}"' not in goal.read_text(encoding="utf-8")):
+                broken.append(f"{path.relative_to(target)}: {link}")
     return broken
 
 
+def build(target: Path) -> list[str]:
+    """All pages and pictures into `target`; returns the names of the pages."""
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    for asset in HERE.rglob("*"):
+        if asset.suffix in ASSETS and TARGET not in asset.parents:
+            place = target / asset.relative_to(HERE)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(asset, place)
+    texts = {name: path.read_text(encoding="utf-8") for name, path in sources().items()}
+    titles = {name: title_of(text, Path(name)) for name, text in texts.items()}
+    for name, text in texts.items():
+        page = PAGE.format(
+            title=html.escape(titles[name]), menu=menu(titles, name), content=convert(filled(text))
+        )
+        path = target / f"{name}.html"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+    return list(texts)
+
+
 def main() -> int:
-    shutil.rmtree(TARGET, ignore_errors=True)
-    TARGET.mkdir()
-    for asset in HERE.iterdir():
-        if asset.suffix in {".png", ".svg", ".json", ".csv"}:
-            shutil.copy(asset, TARGET)
-        elif asset.is_dir() and asset.name in {"images", "assets", "figures"}:
-            shutil.copytree(asset, TARGET / asset.name)
-    paths = sources()
-    titles = {path: title_of(path.read_text(encoding="utf-8"), path) for path in paths}
-    pages = {}
-    for path in paths:
-        menu = "\n".join(entry(other, titles[other], current=other == path) for other in paths)
-        content = convert(path.read_text(encoding="utf-8"))
-        pages[path.stem] = PAGE.format(title=html.escape(titles[path]), menu=menu, content=content)
-        (TARGET / f"{path.stem}.html").write_text(pages[path.stem], encoding="utf-8")
-    broken = check_links(pages)
+    pages = build(TARGET)
+    broken = check_links(TARGET)
     for line in broken:
         print(f"broken link in {line}", file=sys.stderr)
     print(f"{len(pages)} pages in {TARGET.relative_to(HERE.parent)}, start at index.html")
