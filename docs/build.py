@@ -44,7 +44,8 @@ nav {{ padding: 2rem 1.5rem; border-right: 1px solid var(--line); min-height: 10
 nav a {{ display: block; padding: .2rem 0; text-decoration: none; color: inherit; opacity: .75; }}
 nav b {{ display: block; margin: 1.1rem 0 .2rem; font-size: 13px; opacity: .6; }}
 nav a[aria-current] {{ font-weight: 600; opacity: 1; }}
-main {{ padding: 2rem 2.5rem; max-width: 50rem; overflow-wrap: break-word; }}
+main {{ padding: 2rem 2.5rem; max-width: 60rem; overflow-wrap: break-word; }}
+main p, main li {{ max-width: 46rem; }}
 h1 {{ line-height: 1.2; margin-top: 0; }}
 h2 {{ margin-top: 2.2rem; }}
 pre {{ padding: .9rem 1rem; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto;
@@ -58,7 +59,8 @@ img {{ max-width: 100%; }}
 @media (max-width: 46rem) {{
   body {{ display: block; }}
   nav {{ min-height: 0; padding: 1rem 1.2rem; border-right: 0; border-bottom: 1px solid var(--line); }}
-  nav a {{ display: inline-block; margin-right: 1rem; }}
+  nav a {{ display: inline-block; margin-right: 1rem; font-size: 14px; }}
+  nav b {{ display: none; }}
   main {{ padding: 1.2rem; }}
 }}
 </style>
@@ -109,8 +111,8 @@ def menu(titles: dict[str, str], current: str) -> str:
             lines.append(f"<b>{title}</b>")
         for name in present:
             mark = " aria-current=page" if name == current else ""
-            words = html.escape(titles[name].removeprefix("Tutorial: ").removeprefix("How to "))
-            words = words[:1].upper() + words[1:]
+            short = titles[name].removeprefix("Tutorial: ").removeprefix("How to ")
+            words = html.escape(short[:1].upper() + short[1:] if short != titles[name] else short)
             lines.append(f'<a href="{up}{name}.html"{mark}>{words}</a>')
     return "\n".join(lines)
 
