@@ -54,7 +54,7 @@ def tables(data: Path | None) -> list[Table]:
                         note="Table printed with three digits.")
                 )  # fmt: skip
         middle = [float(np.sqrt(lower * upper)) for lower, upper in pairs]
-        note = "Square root of lower times upper bound: for a phase-interchangeable board duality makes it exact."
+        note = "Square root of lower times upper bound: duality makes their errors nearly opposite."
         rows.append(
             Row(
                 f"{name} geometric middle of the bracket, n = {SIZES[-1]}", middle[-1], exact, None, note=note

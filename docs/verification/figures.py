@@ -58,6 +58,7 @@ def _checkerboards(table: Table) -> None:
         axis.axhline(series["exact"], color="black", ls="--", lw=1, label=f"exact {series['exact']:.5g}")
         axis.set_xscale("log", base=2)
         axis.set_xticks(n, [str(v) for v in n])
+        axis.ticklabel_format(axis="y", useOffset=False)
         axis.set_title(f"quadrants {name}", fontsize=10)
         axis.set_ylabel("conductivity along x")
         axis.set_xlabel("pixels per edge")

@@ -22,6 +22,7 @@ class Solved:
 
     value: np.ndarray
     iterations: int
+    phase_drive: np.ndarray | None = None  # (P, L, m): <1_p e> under each load
 
 
 def image_of(labels: np.ndarray) -> PhaseImage:
@@ -60,7 +61,7 @@ def solve_tensor(
         value = effective_tensor(moments, solution.loads, boundary.prescribes_flux).value
     else:
         value = moments.flux
-    return Solved(value, max(solution.iterations))
+    return Solved(value, max(solution.iterations), moments.phase_drive)
 
 
 def extrapolate(sizes: list[int], values: list[float]) -> tuple[float, float | None]:
