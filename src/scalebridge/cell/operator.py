@@ -155,7 +155,7 @@ def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) 
     return int(max(1, min(disc.nodes[0], budget // plane)))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 4, 5))
+@functools.partial(jax.jit, static_argnums=(0, 4, 5), static_argnames=("precision",))
 def nodal_forces(
     disc: Discretization,
     coefficients: Coefficients,
@@ -164,27 +164,29 @@ def nodal_forces(
     budget: float,
     out_dtype: Any = None,
     factor: jax.Array | None = None,
+    precision: Any = None,
 ) -> jax.Array:
     """B^T C (E + B w), integrated over voxels of volume `disc.voxel_volume`.
 
-    Shapes: w (B, c, *nodes), macro (B, m) or None -> (B, c, *nodes). Computed in the dtype of w, returned in
-    `out_dtype` (that of w by default): a residual evaluated in float64 may be kept in float32. `factor`, a scalar,
-    multiplies w on the way.
+    Shapes: w (B, c, *nodes), macro (B, m) or None -> (B, c, *nodes). Computed in
+    `precision` and returned in `out_dtype` (both that of w by default): a residual evaluated in float64 may be kept in
+    float32. `factor`, a scalar, multiplies w on the way.
     """
     ndim, count = disc.ndim, disc.nodes[0]
-    planes = slab_planes(disc, w.shape[0], w.dtype.itemsize, budget)
+    work = jnp.dtype(precision or w.dtype)
+    planes = slab_planes(disc, w.shape[0], work.itemsize, budget)
 
     condition = always(w)
 
     def gather(w: jax.Array, start: Any, factor: Any) -> jax.Array:
-        u = _tall_slab(w, start, planes, disc.periodic)
+        u = _tall_slab(w, start, planes, disc.periodic).astype(work)
         if factor is not None:
             u = u * factor
         return pad_nodes(u, ndim, disc.periodic, first_axis=1)
 
     def slab(start: Any) -> jax.Array:
         u = stage(condition, gather, w, start, factor)
-        c = slab_coefficients(coefficients, start, planes + 1, w.dtype)
+        c = slab_coefficients(coefficients, start, planes + 1, work)
         return _slab_forces(disc, u, c, macro, condition)
 
     if planes >= count:

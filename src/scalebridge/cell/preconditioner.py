@@ -8,7 +8,6 @@ factor bounded by Korn's inequality, again on any grid.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from typing import Any
 
@@ -70,66 +69,75 @@ def _outer(factors: list[jax.Array]) -> jax.Array:
     return out
 
 
-GreenSymbol = tuple[jax.Array, ...]
+def apply_green(disc: Discretization, reference: jax.Array, r: jax.Array) -> jax.Array:
+    """The periodic solution of the reference problem for nodal forces r (B, c, *nodes).
 
-
-@functools.partial(jax.jit, static_argnums=0)
-def green_symbol(disc: Discretization, reference: jax.Array) -> GreenSymbol:
-    """The inverse of the reference problem per frequency, in float32: one number, or the d (d + 1) / 2 entries.
-
-    Evaluated once in float64 and kept (2 bytes per voxel for conduction, 12 for 3-D elasticity): recomputing it in
-    every iteration costs more than reading it. Frequencies without stiffness (the mean, hourglass modes) get zero.
+    The symbol is evaluated on the way: storing it saves no time (the transforms are bound by memory) but takes 12 bytes
+    per voxel in elasticity.
     """
     ndim = disc.ndim
-    stiff, mass, cross = ([jnp.asarray(f, jnp.float64) for f in fs] for fs in green_factors(disc))
-    reference = reference.astype(jnp.float64) * disc.voxel_volume
+    axes = tuple(range(2, 2 + ndim))
+    real = r.dtype
+    stiff, mass, cross = ([jnp.asarray(f, real) for f in fs] for fs in green_factors(disc))
+    hats = [jnp.fft.rfftn(r[:, i], axes=tuple(a - 1 for a in axes)) for i in range(disc.components)]
+    volume = disc.voxel_volume
 
     def laplace(a: int) -> jax.Array:
         return _outer([stiff[b] if b == a else mass[b] for b in range(ndim)])
 
     if not disc.form.vector:
-        symbol = sum(reference[a] * laplace(a) for a in range(ndim))
-        return (jnp.where(symbol > 0, 1 / jnp.where(symbol > 0, symbol, 1), 0).astype(jnp.float32),)
+        symbol = sum(reference[a] * volume * laplace(a) for a in range(ndim))
+        inverse = jnp.where(symbol > 0, 1 / jnp.where(symbol > 0, symbol, 1), 0)
+        solved = [hats[0] * inverse]
+    else:
+        solved = _elastic_green(disc, reference, hats, [laplace(a) for a in range(ndim)], mass, cross)
+        solved = [v / volume for v in solved]
+    fields = [jnp.fft.irfftn(v, s=disc.shape, axes=tuple(a - 1 for a in axes)) for v in solved]
+    return jnp.stack(fields, axis=1)
+
+
+def _elastic_green(
+    disc: Discretization,
+    reference: jax.Array,
+    hats: list[jax.Array],
+    laplace: list[jax.Array],
+    mass: list[jax.Array],
+    cross: list[jax.Array],
+) -> list[jax.Array]:
+    """Solve K(k) u = f per frequency; K is real symmetric d x d because the element is symmetric in each axis."""
+    ndim = disc.ndim
     lame, shear = reference[0], reference[1]
-    total = sum((laplace(a) for a in range(1, ndim)), laplace(0))
-    alive = total > 1e-13
+    total = sum(laplace[1:], laplace[0])
     k = {}
     for i, j in itertools.combinations_with_replacement(range(ndim), 2):
         if i == j:
-            k[i, i] = jnp.where(alive, (lame + shear) * laplace(i) + shear * total, 1)
+            k[i, i] = (lame + shear) * laplace[i] + shear * total
         else:
-            mixed = _outer([cross[b] if b in (i, j) else mass[b] for b in range(ndim)])
-            k[i, j] = jnp.where(alive, (lame + shear) * mixed, 0)
+            k[i, j] = (lame + shear) * _outer([cross[b] if b in (i, j) else mass[b] for b in range(ndim)])
+    # The mean and the hourglass modes of the reduced element have no stiffness (exact zeros): they stay untouched.
+    alive = total > 1e-25
+    safe = jnp.where(alive, 1.0, 0.0).astype(total.dtype)
     if ndim == 2:
-        adjugate: tuple[jax.Array, ...] = (k[1, 1], -k[0, 1], k[0, 0])
         det = k[0, 0] * k[1, 1] - k[0, 1] ** 2
-    else:
-        adjugate = (
-            k[1, 1] * k[2, 2] - k[1, 2] ** 2,
-            k[0, 2] * k[1, 2] - k[0, 1] * k[2, 2],
-            k[0, 1] * k[1, 2] - k[0, 2] * k[1, 1],
-            k[0, 0] * k[2, 2] - k[0, 2] ** 2,
-            k[0, 1] * k[0, 2] - k[0, 0] * k[1, 2],
-            k[0, 0] * k[1, 1] - k[0, 1] ** 2,
-        )
-        det = k[0, 0] * adjugate[0] + k[0, 1] * adjugate[1] + k[0, 2] * adjugate[2]
-    return tuple(jnp.where(alive, c / jnp.where(alive, det, 1), 0).astype(jnp.float32) for c in adjugate)
-
-
-def apply_green(disc: Discretization, symbol: GreenSymbol, r: jax.Array) -> jax.Array:
-    """The periodic solution of the reference problem for nodal forces r (B, c, *nodes)."""
-    ndim, count = disc.ndim, disc.components
-    axes = tuple(range(2, 2 + ndim))
-    hats = jnp.fft.rfftn(r, axes=axes)  # all components at once: one pass of the transform
-    entry = {}
-    for n, (i, j) in enumerate(itertools.combinations_with_replacement(range(count), 2)):
-        entry[i, j] = entry[j, i] = symbol[n]
-    solved = [
-        sum((entry[i, j] * hats[:, j] for j in range(1, count)), entry[i, 0] * hats[:, 0])
-        for i in range(count)
-    ]
-    back = tuple(range(1, 1 + ndim))
-    return jnp.stack([jnp.fft.irfftn(v, s=disc.shape, axes=back) for v in solved], axis=1)
+        inverse = jnp.where(alive, 1 / jnp.where(alive, det, 1), 0)
+        return [
+            inverse * (k[1, 1] * hats[0] - k[0, 1] * hats[1]),
+            inverse * (k[0, 0] * hats[1] - k[0, 1] * hats[0]),
+        ]
+    # LDL^T elimination keeps full relative accuracy in float32 where cofactors would cancel.
+    d0 = jnp.where(alive, k[0, 0], 1)
+    l10, l20 = k[0, 1] / d0, k[0, 2] / d0
+    d1 = jnp.where(alive, k[1, 1] - l10 * k[0, 1], 1)
+    off = k[1, 2] - l10 * k[0, 2]
+    l21 = off / d1
+    d2 = jnp.where(alive, k[2, 2] - l20 * k[0, 2] - l21 * off, 1)
+    y0 = hats[0]
+    y1 = hats[1] - l10 * y0
+    y2 = hats[2] - l20 * y0 - l21 * y1
+    z2 = y2 / d2
+    z1 = y1 / d1 - l21 * z2
+    z0 = y0 / d0 - l10 * z1 - l20 * z2
+    return [safe * z0, safe * z1, safe * z2]
 
 
 BoxModes = tuple[tuple[tuple[jax.Array, jax.Array], ...], ...]

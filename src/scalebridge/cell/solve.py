@@ -22,11 +22,9 @@ from scalebridge.cell.coefficients import PAIRS, coefficient_field, coefficient_
 from scalebridge.cell.operator import Coefficients, Discretization, nodal_forces
 from scalebridge.cell.preconditioner import (
     BoxModes,
-    GreenSymbol,
     apply_box,
     apply_green,
     box_modes,
-    green_symbol,
     reference_of,
 )
 from scalebridge.cell.problem import CellProblem, CellSolution, PreconditionedConjugateGradients
@@ -90,18 +88,17 @@ def slab_budget() -> float:
 
 
 def _precondition(
-    disc: Discretization, reference: jax.Array | GreenSymbol, modes: BoxModes | None, r: jax.Array
+    disc: Discretization, reference: jax.Array, modes: BoxModes | None, r: jax.Array
 ) -> jax.Array:
-    if isinstance(reference, tuple):
+    if modes is None:
         return apply_green(disc, reference, r)
-    assert modes is not None
     return apply_box(disc, reference, modes, r)
 
 
 def _iterate(
     disc: Discretization,
     budget: float,
-    reference: jax.Array | GreenSymbol,
+    reference: jax.Array,
     coefficients: Coefficients,
     modes: BoxModes | None,
     macro: jax.Array,
@@ -228,11 +225,9 @@ class _Session:
             np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
         )
         reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
-        self.reference: Any = jnp.asarray(reference, jnp.float32)
+        self.reference = jnp.asarray(reference, jnp.float32)
         self.coefficients = self._coefficients(np.float32)
         self.modes = None if self.disc.periodic else box_modes(self.disc, problem.boundary, jnp.float32)
-        if self.disc.periodic:
-            self.reference = self.compiler(green_symbol, (self.disc,), (), jnp.asarray(reference))
 
     def _coefficients(self, dtype: type) -> Coefficients:
         problem = self.problem
@@ -432,7 +427,7 @@ def _refine(
     mask = edge_mask(session.problem, disc)
     macro64 = jnp.asarray(macro, jnp.float64)
     scale = np.asarray(state.scale)
-    w = session.compiler(_widen, (), (0,), state.w)
+    w = state.w  # float32 until the first correction: less to hold while the correction is computed
     del state
     previous = np.full(batch, np.inf)
     zero = np.zeros_like(macro)
@@ -452,19 +447,15 @@ def _refine(
         after = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
         steps = steps + np.asarray(state.steps)
         history = [h + more for h, more in zip(history, _history(state, batch), strict=True)]
-        w = session.compiler(_add, (), (0,), w, state.w)
+        w = session.compiler(_add, (), (), w, state.w)
         del state
         previous = before
         if np.all(after <= rtol) or left == 0 or steps.max(initial=0) >= session.method.max_steps:
             return w, steps, after, history
 
 
-def _widen(w: jax.Array) -> jax.Array:
-    return w.astype(jnp.float64)
-
-
 def _add(w: jax.Array, correction: jax.Array) -> jax.Array:
-    return w + correction
+    return w.astype(jnp.float64) + correction
 
 
 def _residual(
@@ -478,9 +469,10 @@ def _residual(
 ) -> jax.Array:
     """right - forces(w), evaluated in float64 and returned in float32, zero where nodes are held."""
     if right is None:
-        r = -nodal_forces(disc, coefficients, w, macro, budget, jnp.float32)
+        r = -nodal_forces(disc, coefficients, w, macro, budget, jnp.float32, precision=jnp.float64)
     else:
-        r = (right - nodal_forces(disc, coefficients, w, macro, budget)).astype(jnp.float32)
+        force = nodal_forces(disc, coefficients, w, macro, budget, jnp.float64, precision=jnp.float64)
+        r = (right - force).astype(jnp.float32)
     return r if mask is None else r * mask.astype(jnp.float32)
 
 
