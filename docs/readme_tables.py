@@ -31,7 +31,8 @@ def verification(folder: Path = VERIFICATION) -> str:
                 continue
             judged = [row for row in known if row["asked"] is not None]
             held = sum(_held(row) for row in judged)
-            example = (judged or known)[0]
+            # A value says more than a bound.
+            example = min(judged or known, key=lambda row: row["relation"] != "=")
             verdict = f"{held} of {len(judged)}" if judged else "shown only"
             lines.append(
                 f"| {table['title']} | {verdict} | {example['quantity']}: {_number(example['ours'])} | "
