@@ -22,6 +22,8 @@ CASES = (
     "rock",
     "bounds_only",
     "error_budget",
+    "error_budget_others",
+    "error_budget_elasticity",
 )
 
 

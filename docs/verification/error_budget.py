@@ -10,15 +10,12 @@ from pathlib import Path
 import numpy as np
 from docs.verification.arrays import CONTRASTS, DISCS, SPHERES
 from docs.verification.record import Row, Table
-from docs.verification.solve import image_of, line_fit, solve_tensor
+from docs.verification.solve import image_of
 
-from scalebridge import Conduction, Elasticity, homogenize
+from scalebridge import Conduction, homogenize
 from scalebridge.microstructure import generate
 
 SIZES = (16, 32, 64)
-OTHER_SIZES = (20, 24, 48)
-ELASTIC_CONTRASTS = (0.0, 10.0, 100.0)
-ELASTIC_REFERENCE_SIZES = [32, 64, 128]
 COVERAGE, FACTOR = 0.9, 5.0
 
 
@@ -94,7 +91,7 @@ def judged(cases: list[Case], asked: bool = True) -> tuple[Row, ...]:
         ),
         Row("median of claimed / true", float(np.median(ratios)), FACTOR, 0.0 if asked else None, "<="),
         Row("smallest claimed / true", float(ratios.min()), 1.0),
-        Row("nine tenths of claimed / true are below", float(np.quantile(ratios, 0.9)), FACTOR),
+        Row("nine tenths of claimed / true are below", float(np.quantile(ratios, 0.9)), None),
     )
 
 
@@ -109,11 +106,11 @@ HEADER = ("Case", "Value", "Exact", "Claimed error", "True error", "Claimed / tr
 
 
 def tables(data: Path | None) -> list[Table]:
-    return [_asked(), _others(), _elasticity()]
+    return [asked_table({"discs": conduction_cases(2, SIZES), "spheres": conduction_cases(3, SIZES)})]
 
 
-def _asked() -> Table:
-    groups = {"discs": conduction_cases(2, SIZES), "spheres": conduction_cases(3, SIZES)}
+def asked_table(groups: dict[str, list[Case]]) -> Table:
+    """The cases of the reference table: what was asked of the budget."""
     cases = [case for group in groups.values() for case in group]
     return Table(
         "The arrays of the reference table",
@@ -127,70 +124,4 @@ def _asked() -> Table:
         judged(cases), series(groups), "error-budget.png",
         "Claimed against true error. Points in the shaded area are not covered.",
         HEADER, tuple(case.cells for case in cases),
-    )  # fmt: skip
-
-
-def _others() -> Table:
-    random = np.random.default_rng(4)
-    groups = {
-        "discs, other sizes": conduction_cases(2, OTHER_SIZES),
-        "spheres, other sizes": conduction_cases(3, OTHER_SIZES),
-        "discs off the grid": conduction_cases(2, (*SIZES, *OTHER_SIZES), random),
-        "spheres off the grid": conduction_cases(3, (16, 32, *OTHER_SIZES), random),
-    }
-    rows: tuple[Row, ...] = ()
-    for name, cases in groups.items():
-        rows += tuple(
-            dataclasses.replace(row, quantity=f"{name}: {row.quantity}") for row in judged(cases)[:3]
-        )
-    return Table(
-        "Other sizes, and inclusions off the grid",
-        "The same fractions and contrasts at sizes that the estimate was not made with (20, 24, 48), and "
-        "with the centre moved by a random part of a voxel. Inclusions centred on the grid are the hard "
-        "ones: their symmetry repeats one rounding of the interface in up to 8 (discs) or 48 (spheres) "
-        "places.",
-        rows, series(groups), "error-budget-others.png",
-        "The same at other sizes and with inclusions off the grid.",
-    )  # fmt: skip
-
-
-def _cubic(C11: float, C12: float, C44: float) -> np.ndarray:
-    C = np.zeros((6, 6))
-    C[:3, :3] = C12
-    C[np.arange(6), np.arange(6)] = [C11] * 3 + [2 * C44] * 3
-    return C
-
-
-def elastic_reference(contrast: float) -> np.ndarray:
-    """The stiffness of the sphere array extrapolated from 32, 64 and 128 voxels per edge, Mandel."""
-    matrices = np.stack([Elasticity.isotropic(E=1.0, nu=0.3).tensor] * 2)
-    matrices[1] *= contrast
-    found = []
-    for n in ELASTIC_REFERENCE_SIZES:
-        rows = solve_tensor(generate.sphere_array(n, 0.3).index, matrices, residual=1e-5, loads=[0, 3]).value
-        found.append((rows[0, 0], rows[0, 1], rows[1, 3] / 2))
-    return _cubic(*(line_fit(ELASTIC_REFERENCE_SIZES, [f[i] for f in found]) for i in range(3)))
-
-
-def _elasticity() -> Table:
-    cases = []
-    for contrast in ELASTIC_CONTRASTS:
-        reference = elastic_reference(contrast)
-        law = Elasticity.isotropic(E=contrast, nu=0.3) if contrast else Elasticity.void()
-        for n in SIZES:
-            image = generate.sphere_array(n, 0.3)
-            result = homogenize(image, {0: Elasticity.isotropic(E=1.0, nu=0.3), 1: law}, throw=False)
-            true = float(np.linalg.norm(result.value - reference) / np.linalg.norm(reference))
-            words = f"sphere 0.3, {f'contrast {contrast:g}' if contrast else 'void'}, n = {n}"
-            cases.append(
-                Case(words, float(result.value[0, 0]), float(reference[0, 0]), result.error.total, true)
-            )
-    return Table(
-        "Elasticity",
-        "Simple cubic spheres, fraction 0.3, nu = 0.3. No exact value: the reference is a fit of C + c/n "
-        "to 32, 64 and 128 voxels per edge (good to about a tenth of the error at 64), so the rows say "
-        "whether the budget behaves, not more. Value and exact are C_11; the errors are of the whole "
-        "tensor.",
-        judged(cases), series({"spheres": cases}), "error-budget-elasticity.png",
-        "Claimed against true error of the stiffness.", HEADER, tuple(case.cells for case in cases),
     )  # fmt: skip

@@ -23,7 +23,21 @@ value is judged by; rows without one are shown and not judged. >= and <= mark bo
 BUDGET_INTRODUCTION = """# Is the error budget honest?
 
 For arrays of discs and spheres the exact effective conductivity is known, so the error that `homogenize` claims can be
-compared with the error it makes. Written by `make verify`, from `docs/verification/records/error_budget.json`.
+compared with the error it makes.
+
+The claim is the sum of the assessed terms. Here these are *algebraic* (the energy error of conjugate gradients) and
+*discretization*, which is the larger of
+
+- the change over coarsened images, sqrt(d1^2 + (d2/2)^2) with d1 = |v(n) - v(n/2)| and d2 = |v(n/2) - v(n/4)|, and
+- the width of the guaranteed bracket (conduction),
+
+plus what the position of the interfaces inside their voxels may do. That last part is there because a voxel image that
+misses the fraction of a phase misses it in all its coarsened copies: nothing computed on them can tell. It is three
+standard deviations of the fraction when every voxel that an interface crosses is rounded independently, times what a
+fraction is worth, which the mean fields of the phases tell at no extra solve. Without it 85 % of the cases below were
+covered (median of claimed / true 2.7).
+
+Written by `make verify`, from `docs/verification/records/error_budget*.json`.
 
 """
 
@@ -32,6 +46,7 @@ def write_pages(cases: Sequence[str]) -> None:
     """Both pages and all figures, from whatever records there are."""
     summary: list[str] = []
     body: list[str] = []
+    honesty: list[str] = []
     seconds = 0.0
     FIGURES.mkdir(exist_ok=True)
     for name in cases:
@@ -42,13 +57,10 @@ def write_pages(cases: Sequence[str]) -> None:
         tables, spent = found
         seconds += spent
         figures.draw(tables)
-        if name == "error_budget":
-            text = BUDGET_INTRODUCTION + "\n".join(section(table) for table in tables)
-            (DOCS / "error-budget.md").write_text(text.rstrip() + "\n", encoding="utf-8")
-        for table in tables:
-            summary.append(summary_line(table))
-        if name != "error_budget":
-            body += [section(table) for table in tables]
+        summary += [summary_line(table) for table in tables]
+        (honesty if name.startswith("error_budget") else body).extend(section(table) for table in tables)
+    text = BUDGET_INTRODUCTION + "\n".join(honesty)
+    (DOCS / "error-budget.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     head = "| Case | Values | Judged | Held | Missed |\n|---|---|---|---|---|\n" + "\n".join(summary)
     note = f"\n\nAll cases together took {seconds / 60:.0f} minutes on two cores. "
     note += "The coverage of the error budget has [its own page](error-budget.md).\n\n"
