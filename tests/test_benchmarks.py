@@ -112,3 +112,23 @@ def test_ratios_are_ours_over_theirs(script, capsys):
     assert all("quoted" in v["target"] for v in quoted)
     assert elasticity.judged(64, ours, {}) == []  # the quoted figures hold for 128^3 only
     capsys.readouterr()
+
+
+def test_iterations_that_hit_their_limit_are_no_success(script):
+    iterations = script("iterations")
+
+    def row(size: int, count: int | None, contrast: float = 10.0) -> dict:
+        names = {"physics": "elasticity", "boundary": "subc", "image": "sphere", "contrast": contrast}
+        return {**names, "size": size, "iterations": count}
+
+    fine = iterations.lines_of([row(32, 10), row(64, 12)], [32, 64])
+    assert fine[0]["growth"] == pytest.approx(1.2)
+    assert iterations.judged(fine)[0]["met"]
+    assert not iterations.judged(iterations.lines_of([row(32, 10), row(64, 13)], [32, 64]))[0]["met"]
+    stuck = iterations.lines_of(
+        [row(32, 400, 1000.0), row(64, 400, 1000.0), row(32, 9), row(64, 9)], [32, 64]
+    )
+    assert stuck[0]["growth"] == 1.0
+    assert not iterations.judged(stuck)[0]["met"]
+    carried = iterations.lines_of([row(32, None, 0.0), row(64, None, 0.0)], [32, 64])
+    assert iterations.judged(carried) == []  # nothing was solved: nothing to judge
