@@ -7,6 +7,9 @@ miss on these voxels; what the voxels miss of the real geometry is another matte
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary
@@ -32,26 +35,64 @@ def volumes_problem(phases: Phases, boundary: AbstractBoundary) -> FiniteVolumeP
     return FiniteVolumeProblem(phases.image.index, conductivity, phases.image.grid.cell_size, boundary)
 
 
-def guaranteed_bracket(
-    phases: Phases,
-    boundary: AbstractBoundary,
-    upper: np.ndarray,
-    tolerance: float,
-    progress: AbstractProgress,
-) -> tuple[Bracket | None, list[str]]:
-    """Bracket of the whole tensor under periodic conditions; `upper` is the exactly integrated energy matrix.
+# Up to this many voxels the lower bound is computed beside the elements: most of its time is compilation, which uses
+# one core. Larger images would need the memory of both at once.
+BESIDE_UP_TO = 4_000_000
+
+
+class _Cancelled(Exception):
+    """The run that wanted the bound is over."""
+
+
+class _Quiet(AbstractProgress):
+    """Shows nothing, but stops the computation when asked to."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+
+    def update(self, stage: str, done: int | float, total: int | float, message: str = "") -> None:
+        if self.stop.is_set():
+            raise _Cancelled
+
+
+class LowerBound:
+    """The flux bound of a periodic cell, started early and collected late. Use as a context manager.
 
     tolerance: relative error of the effective value at which the finite-volume iteration may stop.
     """
-    problem = volumes_problem(phases, boundary)
-    if problem is None:
-        return None, ["No guaranteed bracket: it needs conductivities aligned with the axes of the image."]
-    progress.update("bracket", 0, 0, "divergence-free fluxes for the lower bound")
-    solution = solve_finite_volume(
-        problem, MultigridConjugateGradients(rtol=None, value_rtol=tolerance), progress
-    )
-    bound = flux_lower_bound(solution, progress=progress)
-    return Bracket(np.asarray(bound.lower), np.asarray(upper)), []
+
+    def __init__(self, phases: Phases, boundary: AbstractBoundary, tolerance: float) -> None:
+        self.problem = volumes_problem(phases, boundary)
+        self.method = MultigridConjugateGradients(rtol=None, value_rtol=tolerance)
+        self.listener = _Quiet()
+        self.pool: ThreadPoolExecutor | None = None
+        self.future: Future[np.ndarray] | None = None
+
+    def __enter__(self) -> LowerBound:
+        if self.problem is not None and self.problem.index.size <= BESIDE_UP_TO:
+            self.pool = ThreadPoolExecutor(1, "lower-bound")
+            self.future = self.pool.submit(self._compute, self.listener)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.stop.set()
+        if self.pool is not None:
+            self.pool.shutdown(wait=True, cancel_futures=True)
+
+    def _compute(self, progress: AbstractProgress) -> np.ndarray:
+        assert self.problem is not None
+        solution = solve_finite_volume(self.problem, self.method, progress)
+        return np.asarray(flux_lower_bound(solution, progress=progress).lower)
+
+    def bracket(self, upper: np.ndarray, progress: AbstractProgress) -> tuple[Bracket | None, list[str]]:
+        """The bracket with `upper`, the exactly integrated energy matrix; waits for the bound if it is not ready."""
+        if self.problem is None:
+            return None, [
+                "No guaranteed bracket: it needs conductivities aligned with the axes of the image."
+            ]
+        progress.update("bracket", 0, 0, "divergence-free fluxes for the lower bound")
+        lower = self._compute(progress) if self.future is None else self.future.result()
+        return Bracket(lower, np.asarray(upper)), []
 
 
 def faces_bracket(

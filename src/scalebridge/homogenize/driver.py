@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize import budget as terms
-from scalebridge.homogenize.bracket import guaranteed_bracket
+from scalebridge.homogenize.bracket import LowerBound
 from scalebridge.homogenize.cells import SolvedCell, solve_phases
 from scalebridge.homogenize.effective import identity_gaps, parameter_error, sensitivities
 from scalebridge.homogenize.engineering import derived_quantities
@@ -142,18 +143,20 @@ class _Request:
 def _all_loads(request: _Request) -> HomogenizationResult:
     phases, boundary, image = request.phases, request.boundary, request.phases.image
     exact = len(image.present) == 1 and not phases.orientations
-    fine, values, voxels = _ladder(request, exact)
-    value = _without_lost_axes(phases, boundary, request.transport, fine.effective.value)
+    bracket: Bracket | None = None
+    notes: list[str] = []
+    share = float(np.clip(0.1 * (request.accuracy or 1e-4), 1e-6, 1e-3))
+    bounded = not phases.vector and boundary.periodic and not exact and bool(request.transport.carries.any())
+    with LowerBound(phases, boundary, share) if bounded else contextlib.nullcontext() as lower:
+        fine, values, voxels = _ladder(request, exact)
+        value = _without_lost_axes(phases, boundary, request.transport, fine.effective.value)
+        if lower is not None:
+            bracket, notes = lower.bracket(value, request.progress)
     values = [
         _without_lost_axes(phases, boundary, request.transport, v) for v in [*values, fine.effective.value]
     ]
     ladder = resolution_estimate(values, [*voxels, max(image.grid.shape)])
     algebraic = float(np.max(fine.solution.energy_error, initial=0.0))
-    bracket: Bracket | None = None
-    notes: list[str] = []
-    if not phases.vector and boundary.periodic and not exact and request.transport.carries.any():
-        share = float(np.clip(0.1 * (ladder.error or request.accuracy or 1e-3), 1e-6, 1e-3))
-        bracket, notes = guaranteed_bracket(phases, boundary, value, share, request.progress)
     found = sensitivities(
         fine.moments, fine.effective, phases.laws, image.present, phases.plane, image.grid.ndim
     )
