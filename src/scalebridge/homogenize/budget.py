@@ -38,7 +38,9 @@ def discretization_term(
     width = None
     if bracket is not None:
         scale = float(np.linalg.norm(value))
-        width = float(np.linalg.norm(bracket.upper - bracket.lower)) / scale if scale > 0 else 0.0
+        # Finite volumes bound nothing: their value may lie outside, and then the far end counts.
+        ends = (bracket.upper - bracket.lower, bracket.upper - value, value - bracket.lower)
+        width = max(float(np.linalg.norm(gap)) for gap in ends) / scale if scale > 0 else 0.0
     known = [v for v in (ladder_error, width) if v is not None]
     if not known:
         return ErrorTerm(
