@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -427,7 +426,7 @@ def test_phases_are_read_as_written() -> None:
 PROGRAM = "import sys; from scalebridge.cli.main import main; sys.exit(main())"
 
 
-def _program(*words: str, timeout: float = 60, **options: Any) -> subprocess.CompletedProcess[str]:
+def _program(*words: str, timeout: float = 600, **options: Any) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", PROGRAM, *words],
         capture_output=True,
@@ -441,16 +440,17 @@ def _program(*words: str, timeout: float = 60, **options: Any) -> subprocess.Com
 def test_help_is_quick_and_light() -> None:
     code = (
         "import sys, scalebridge.cli.main as m; m.main(['--help']); m.main(['homogenize', '--help']);"
-        "print(*sorted({n.split('.')[0] for n in sys.modules} & {'jax', 'scipy', 'numpy', 'pydantic'}))"
+        "print(*sorted({n.split('.')[0] for n in sys.modules} & {'jax', 'scipy', 'numpy', 'pydantic'}));"
+        "import time; print(time.process_time())"
     )
-    start = time.perf_counter()
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True
     )
-    seconds = time.perf_counter() - start
+    *_, packages, seconds = done.stdout.splitlines()
     assert "--physics" in done.stdout
-    assert done.stdout.splitlines()[-1] == "", "a heavy package is loaded just to print help"
-    assert seconds < 2.0  # 0.15 s on an idle machine; the promise of 0.5 s is for one of the two
+    assert packages == "", "a heavy package is loaded just to print help"
+    # Time of the processor, so that a busy machine does not matter; the promise is 0.5 s for one of the two.
+    assert float(seconds) < 0.8
 
 
 def test_the_program_ends_with_the_exit_code(tmp_path: Path) -> None:
@@ -464,7 +464,7 @@ def test_the_program_ends_with_the_exit_code(tmp_path: Path) -> None:
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     command = f"{sys.executable} -c '{PROGRAM}' --help | true"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=600, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
 
@@ -487,7 +487,7 @@ def test_a_laminate_from_file_to_json(tmp_path: Path) -> None:
         "out",
         "--fields",
     ]
-    done = _program(*words, cwd=tmp_path, timeout=120)
+    done = _program(*words, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
     np.testing.assert_allclose(record["value"], np.diag([5.5, 5.5, 2 / 1.1]), rtol=1e-6, atol=1e-9)
@@ -500,7 +500,7 @@ def test_a_laminate_from_file_to_json(tmp_path: Path) -> None:
         "result.json",
         "study.toml",
     }
-    again = _program("run", "out/study.toml", "--json", cwd=tmp_path, timeout=120)
+    again = _program("run", "out/study.toml", "--json", cwd=tmp_path)
     np.testing.assert_allclose(json.loads(again.stdout)["value"], record["value"], rtol=1e-12)
 
 
