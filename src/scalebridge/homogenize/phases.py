@@ -170,8 +170,8 @@ def _check_magnitudes(matrices: np.ndarray, present: Sequence[int]) -> None:
         size = float(np.abs(matrix).max())
         if size and not 1e-100 < size < 1e100:
             raise LawError(
-                f"The properties of label {label} are of the order {size:.0e}; computable are magnitudes between 1e-100 "
-                "and 1e100. Use other units, or zero for a void."
+                f"The properties of label {label} are of the order {size:.0e}; only magnitudes from 1e-100 to "
+                "1e100 can be computed. Use other units, or zero for a void."
             )
 
 
