@@ -124,6 +124,14 @@ def test_thin_images_of_layers_are_exact(shape: tuple[int, ...]) -> None:
     np.testing.assert_allclose(result.bracket.lower, result.bracket.upper, rtol=1e-5, atol=1e-9)
 
 
+def test_a_solution_found_in_one_step_is_not_iterated_upon() -> None:
+    """Layers of void and solid, one voxel wide: the first step is exact, the next ones would follow round-off."""
+    result = homogenize(image(np.array([[0, 0, 1, 1, 1, 0, 1]], np.uint8)), laws_of(True, 1.0, 0.0))
+    assert result.status is Status.CONVERGED
+    assert result.value[0, 0] == pytest.approx(3 / 7 / (1 - 0.3**2), rel=1e-6)
+    assert result.error.total < 1e-6
+
+
 def test_labels_and_laws_that_do_not_match_are_refused() -> None:
     labels = image(checkered(FLAT))
     with pytest.raises(PhaseError, match="No law for label 1"):

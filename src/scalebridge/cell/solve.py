@@ -42,6 +42,8 @@ from scalebridge.numerics.conjugate_gradients import (
 
 # From this relative residual on, float32 alone is not trusted and the float64 residual decides.
 SINGLE_PRECISION_FLOOR = 2e-6
+# A float32 residual below this is round-off: steps along it lead anywhere, so the iteration stops there at the latest.
+ROUND_OFF = 2 * float(np.finfo(np.float32).eps)
 # Pieces of the iteration between two looks at the clock, and a rough speed to plan the first one.
 CHUNK_SECONDS = 3.0
 SECONDS_PER_UNKNOWN = 1.2e-8
@@ -302,7 +304,7 @@ def solve_cell(
     residuals = [r.residual for r in ordered]
     errors = [r.energy_error for r in ordered]
     history = [r.history for r in ordered]
-    target = method.residual or 0.0
+    target = max(method.residual or 0.0, ROUND_OFF) if method.energy is not None else method.residual or 0.0
     ok = all(
         r <= 1.5 * target or (method.energy is not None and e <= method.energy)
         for r, e in zip(residuals, errors, strict=True)
@@ -356,7 +358,7 @@ def _solve_batch(
     inner = max(0.9 * rtol, SINGLE_PRECISION_FLOOR / 2.5) if exact else rtol
     # Round-off of a load that is balanced everywhere (a homogeneous cell) must not be iterated upon.
     negligible = np.finfo(np.float32).eps ** 2 * 16 * np.abs(energy0)
-    targets = _targets(inner, 0.0, etol, negligible)
+    targets = _targets(max(inner, ROUND_OFF), 0.0, etol, negligible)
     state = fresh_state(right, start, energy0, None)
     del right
     state = _run_chunks(
