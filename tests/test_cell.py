@@ -344,3 +344,42 @@ def test_loads_on_disk_give_the_same_answers(monkeypatch: pytest.MonkeyPatch) ->
     np.testing.assert_array_equal(spilled.value, kept.value)
     load = np.array([1.0, 0, 0, 0.5, 0, 0])
     np.testing.assert_array_equal(localize(spilled, load).flux.values, localize(kept, load).flux.values)
+
+
+@pytest.mark.parametrize(
+    "boundary", [Periodic(), KinematicUniform(), StaticUniform(), OppositeFaces(1)], ids=str
+)
+@pytest.mark.parametrize("elastic", [False, True])
+def test_small_cells_and_compiled_ones_agree(
+    boundary: AbstractBoundary, elastic: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import scalebridge.cell.solve as compiled
+
+    index = random_image(7, (6, 5, 7), 3)
+    if elastic:
+        matrices = np.stack([isotropic_stiffness(e, 0.3) for e in (1.0, 3.0, 9.0)])
+    else:
+        matrices = np.array([1.0, 3.0, 20.0])[:, None, None] * np.eye(3)
+    small = solve(index, matrices, boundary, spacing=(1.0, 1.5, 0.8))
+    monkeypatch.setattr(compiled, "SMALL_UNKNOWNS", 0)
+    np.testing.assert_allclose(
+        solve(index, matrices, boundary, spacing=(1.0, 1.5, 0.8)), small, rtol=1e-9, atol=1e-10
+    )
+
+
+@pytest.mark.parametrize("element", list(Element))
+def test_compiled_laminates_are_exact_and_guesses_do_not_matter(
+    element: Element, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import scalebridge.cell.solve as compiled
+
+    monkeypatch.setattr(compiled, "SMALL_UNKNOWNS", 0)
+    index = layers((6, 5, 7), 0, [0, 1, 1, 0, 2, 2])
+    matrices = np.array([1.0, 10.0, 0.3])[:, None, None] * np.eye(3)
+    value = solve(index, matrices, element=element)
+    assert value[0, 0] == pytest.approx(6 / (2 / 1 + 2 / 10 + 2 / 0.3), rel=1e-12)
+    problem = CellProblem(VoxelGrid(index.shape), index, matrices, False, Periodic(), element)
+    guess = [np.random.default_rng(0).normal(size=(1, *index.shape)) for _ in range(3)]
+    for method in (TIGHT, PreconditionedConjugateGradients(residual=None, energy=1e-10)):
+        solution = solve_cell(problem, method, guess)
+        np.testing.assert_allclose(moments_of(solution).energy, value, rtol=1e-8, atol=1e-8)

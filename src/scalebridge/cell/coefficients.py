@@ -51,7 +51,7 @@ class CoefficientForm:
             return 2 if self.vector else 1
         return self.ndim if self.symmetry is Symmetry.DIAGONAL else self.size * (self.size + 1) // 2
 
-    def flux(self, coefficients: Sequence[jax.Array], drive: Sequence[Any]) -> list[Any]:
+    def flux(self, coefficients: Sequence[Any], drive: Sequence[Any]) -> list[Any]:
         """C : drive with structural zeros: entries None in `drive` are zero and cost nothing."""
         m = self.size
         if self.symmetry is Symmetry.DIAGONAL or (self.symmetry is Symmetry.ISOTROPIC and not self.vector):

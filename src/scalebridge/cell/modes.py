@@ -88,14 +88,14 @@ def corner_modes(u: Any, ndim: int, wanted: Sequence[int]) -> dict[int, Any]:
     return level
 
 
-def scatter_modes(forces: dict[int, jax.Array], ndim: int) -> jax.Array:
+def scatter_modes(forces: dict[int, Any], ndim: int) -> Any:
     """The transpose of `corner_modes`: forces on modes -> forces on the interior nodes.
 
     Shapes: each force (..., n0 + 1, n1 + 1, ...) on voxels that surround the nodes -> (..., n0, n1, ...) nodes.
     """
     level = dict(forces)
     for a in reversed(range(ndim)):
-        merged: dict[int, jax.Array] = {}
+        merged: dict[int, Any] = {}
         for m in {m & ~(1 << a) for m in level}:
             parts = []
             if m in level:

@@ -82,13 +82,11 @@ def gradient_parts(disc: Discretization, modes: list[dict[int, Any]], s: int) ->
     return parts
 
 
-def _add_flux(
-    disc: Discretization, forces: list[dict[int, Any]], s: int, flux: list[jax.Array | None]
-) -> None:
+def _add_flux(disc: Discretization, forces: list[dict[int, Any]], s: int, flux: list[Any]) -> None:
     """Distribute part s of the flux (stress) on the modes of each component: the transpose of `gradient_parts`."""
     weight = submode_weight(s, disc.spacing) * disc.voxel_volume
 
-    def add(i: int, a: int, value: jax.Array, factor: float) -> None:
+    def add(i: int, a: int, value: Any, factor: float) -> None:
         m = s | 1 << a
         if not s >> a & 1:
             term = value * (factor * weight * mode_scale(m, disc.spacing))
@@ -121,6 +119,18 @@ def slab_coefficients(coefficients: Coefficients, start: Any, planes: int, dtype
     return [row.astype(dtype)[labels] for row in table]
 
 
+def mode_forces(disc: Discretization, modes: Any, coefficients: Any, macro: Any) -> list[dict[int, Any]]:
+    """Forces on the modes of every component: the constitutive law between gradients and fluxes. NumPy or JAX."""
+    forces: list[dict[int, Any]] = [{} for _ in range(disc.components)]
+    for s in submodes(disc.ndim, disc.element):
+        drive = gradient_parts(disc, modes, s)
+        if s == 0 and macro is not None:
+            shape = (-1, *(1,) * disc.ndim)
+            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]
+        _add_flux(disc, forces, s, disc.form.flux(coefficients, drive))
+    return forces
+
+
 def _slab_forces(
     disc: Discretization,
     u: jax.Array,
@@ -135,14 +145,7 @@ def _slab_forces(
     modes = stage(condition, lambda u: [corner_modes(u[:, i], ndim, wanted) for i in every], u)
 
     def constitutive(modes: Any, coefficients: Any, macro: Any) -> list[dict[int, Any]]:
-        forces: list[dict[int, Any]] = [{} for _ in every]
-        for s in submodes(ndim, disc.element):
-            drive = gradient_parts(disc, modes, s)
-            if s == 0 and macro is not None:
-                shape = (-1, *(1,) * ndim)
-                drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drive)]
-            _add_flux(disc, forces, s, disc.form.flux(coefficients, drive))
-        return forces
+        return mode_forces(disc, modes, coefficients, macro)
 
     forces = stage(condition, constitutive, modes, coefficients, macro)
     return stage(condition, lambda f: jnp.stack([scatter_modes(v, ndim) for v in f], axis=1), forces)

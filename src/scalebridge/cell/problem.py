@@ -112,3 +112,14 @@ class CellSolution:
     status: Status
     seconds: float
     compile_seconds: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class LoadRecord:
+    """One finished load case: w (c, *nodes), how long it took and how far it came."""
+
+    fluctuation: NodeField
+    iterations: int
+    residual: float
+    energy_error: float
+    history: tuple[float, ...]

@@ -7,7 +7,6 @@ float64 and corrected in float32 until it is small (iterative refinement), so th
 from __future__ import annotations
 
 import abc
-import dataclasses
 import functools
 import time
 from collections.abc import Sequence
@@ -17,8 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell.boundary import Edge
-from scalebridge.cell.coefficients import PAIRS, coefficient_field, coefficient_field_from_voxels
+from scalebridge.cell.coefficients import coefficient_field, coefficient_field_from_voxels
+from scalebridge.cell.loads import edge_mask, mean_energy, scale_of, uniform_flux_forces
 from scalebridge.cell.operator import Coefficients, Discretization, nodal_forces
 from scalebridge.cell.preconditioner import (
     BoxModes,
@@ -27,8 +26,8 @@ from scalebridge.cell.preconditioner import (
     box_modes,
     reference_of,
 )
-from scalebridge.cell.problem import CellProblem, CellSolution, PreconditionedConjugateGradients
-from scalebridge.cell.scratch import NodeField
+from scalebridge.cell.problem import CellProblem, CellSolution, LoadRecord, PreconditionedConjugateGradients
+from scalebridge.cell.small import solve_small
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
 from scalebridge.numerics.conjugate_gradients import (
@@ -40,6 +39,8 @@ from scalebridge.numerics.conjugate_gradients import (
     fresh_state,
 )
 
+# Up to this many unknowns (all loads together) NumPy in float64 is done before a compiler would be.
+SMALL_UNKNOWNS = 250_000
 # From this relative residual on, float32 alone is not trusted and the float64 residual decides.
 SINGLE_PRECISION_FLOOR = 2e-6
 # A float32 residual below this is round-off: steps along it lead anywhere, so the iteration stops there at the latest.
@@ -49,17 +50,6 @@ CHUNK_SECONDS = 3.0
 SECONDS_PER_UNKNOWN = 1.2e-8
 # What one float32 sweep of the refinement is asked to gain at most.
 REFINEMENT_GAIN = 1e-5
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class LoadRecord:
-    """One finished load case: w (c, *nodes), how long it took and how far it came."""
-
-    fluctuation: NodeField
-    iterations: int
-    residual: float
-    energy_error: float
-    history: tuple[float, ...]
 
 
 class AbstractKeeper(abc.ABC):
@@ -144,77 +134,6 @@ class _Compiler:
         return _compiled[key](*arguments)
 
 
-def uniform_flux_forces(disc: Discretization, fluxes: np.ndarray) -> np.ndarray:
-    """Nodal forces of a uniform flux (stress) on the whole boundary: integral of S : grad N.
-
-    Shapes: fluxes (B, m) -> (B, c, *nodes). Nonzero on boundary nodes only.
-    """
-    ndim = disc.ndim
-    ends, sums = [], []
-    for a, n in enumerate(disc.shape):
-        end = np.zeros(n + 1)
-        end[0], end[-1] = -1.0, 1.0
-        total = np.ones(n + 1)
-        total[0] = total[-1] = 0.5
-        ends.append(end / disc.spacing[a])
-        sums.append(total)
-
-    def gradient(a: int) -> np.ndarray:
-        out = np.ones(())
-        for b in range(ndim):
-            out = np.multiply.outer(out, ends[b] if b == a else sums[b])
-        return out * disc.voxel_volume
-
-    forces = np.zeros((len(fluxes), disc.components, *disc.nodes))
-    if not disc.form.vector:
-        for a in range(ndim):
-            forces[:, 0] += fluxes[:, a].reshape(-1, *(1,) * ndim) * gradient(a)
-        return forces
-    for n, (i, j) in enumerate(PAIRS[ndim]):
-        value = fluxes[:, n].reshape(-1, *(1,) * ndim) / (1.0 if i == j else np.sqrt(2.0))
-        forces[:, i] += value * gradient(j)
-        if i != j:
-            forces[:, j] += value * gradient(i)
-    return forces
-
-
-def mean_energy(problem: CellProblem, loads: np.ndarray) -> np.ndarray:
-    """E : <C> : E per load: the energy of w = 0 (the Voigt estimate)."""
-    if problem.packed is not None:
-        mean = unpack_mean(problem)
-    else:
-        counts = np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices))
-        mean = np.einsum("p,pij->ij", counts / problem.index.size, problem.matrices)
-    return np.einsum("li,ij,lj->l", loads, mean, loads)
-
-
-def unpack_mean(problem: CellProblem) -> np.ndarray:
-    """The volume mean of coefficients given per voxel, as a full matrix."""
-    assert problem.packed is not None
-    m = problem.form.size
-    mean = np.zeros((m, m))
-    mean[np.triu_indices(m)] = problem.packed.reshape(len(problem.packed), -1).mean(axis=1, dtype=np.float64)
-    return mean + np.triu(mean, 1).T
-
-
-def edge_mask(problem: CellProblem, disc: Discretization) -> np.ndarray | None:
-    """1 where a node component may move, 0 where it is held; None when nothing is held."""
-    edges = [
-        problem.boundary.edges(disc.ndim, i if disc.form.vector else None) for i in range(disc.components)
-    ]
-    if not any(Edge.FIXED in e for e in edges):
-        return None
-    mask = np.ones((disc.components, *disc.nodes), bool)
-    for i, component in enumerate(edges):
-        for a, edge in enumerate(component):
-            if edge is Edge.FIXED:
-                for end in (0, -1):
-                    where: list[Any] = [i, *[slice(None)] * disc.ndim]
-                    where[1 + a] = end
-                    mask[tuple(where)] = 0
-    return mask
-
-
 class _Session:
     """The device-side data of one problem, shared by its load cases."""
 
@@ -222,7 +141,7 @@ class _Session:
         self.problem, self.method = problem, method
         self.disc = problem.discretization
         self.compiler = _Compiler()
-        self.scale = _scale_of(problem)
+        self.scale = scale_of(problem)
         fractions = (
             np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
         )
@@ -252,13 +171,6 @@ class _Session:
         return self.compiler(_iterate, static, (7,), *arguments)
 
 
-def _scale_of(problem: CellProblem) -> float:
-    """Coefficients are divided by their largest entry: float32 must not see SI gigapascals squared."""
-    source = problem.packed if problem.packed is not None else problem.matrices
-    scale = float(np.abs(source).max(initial=0.0))
-    return scale if scale > 0 else 1.0
-
-
 def solve_cell(
     problem: CellProblem,
     method: PreconditionedConjugateGradients,
@@ -284,7 +196,12 @@ def solve_cell(
             done[n] = found
     todo = [n for n in range(len(loads)) if n not in done]
     compile_seconds = 0.0
-    if todo:
+    size = float(np.prod(problem.discretization.nodes)) * problem.discretization.components * len(todo)
+    if todo and size <= SMALL_UNKNOWNS:
+        guess = None if initial is None else [initial[n] for n in todo]
+        for n, record in zip(todo, solve_small(problem, method, loads[todo], guess), strict=True):
+            done[n] = keeper.keep(n, record)
+    elif todo:
         with jax.enable_x64(True):
             session = _Session(problem, method)
             disc = session.disc

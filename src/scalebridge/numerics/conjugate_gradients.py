@@ -109,7 +109,9 @@ def advance(
         met = met | (energy_error(drops) <= targets.energy * jnp.abs(energy))
         broken = iterating & ~(pq > 0)
         active = s.active & ~trivial & ~(met & ~to_guess) & ~broken
-        beta = jnp.where(to_guess, one, jnp.where(active & iterating, rz / jnp.where(s.rz > 0, s.rz, 1), 0))
+        # A load that is balanced already (b = 0) has no use for a guess.
+        start = jnp.where(trivial, zero, one)
+        beta = jnp.where(to_guess, start, jnp.where(active & iterating, rz / jnp.where(s.rz > 0, s.rz, 1), 0))
         p = _wide(jnp.where(to_guess, zero, one) + 0 * beta, z) * z + _wide(beta, s.p) * s.p
         rel = jnp.sqrt(jnp.maximum(rz, 0) / scale).astype(jnp.float32)
         slot = s.iteration % HISTORY
