@@ -113,7 +113,7 @@ def asked_table(groups: dict[str, list[Case]]) -> Table:
     """The cases of the reference table: what was asked of the budget."""
     cases = [case for group in groups.values() for case in group]
     return Table(
-        "The arrays of the reference table",
+        "Coverage of the error budget: arrays of the reference table",
         "Square arrays of discs (fractions 0.1, 0.3, 0.5) and simple cubic arrays of spheres (0.1, 0.3), "
         "contrasts 0 (void), 2, 10, 100, at 16, 32 and 64 voxels per edge, `homogenize` with its default "
         "accuracy. Asked: the claimed total covers the true error in at least 90 % of the cases and is "

@@ -48,7 +48,7 @@ def tables(data: Path | None) -> list[Table]:
                 Case(words, float(result.value[0, 0]), float(reference[0, 0]), result.error.total, true)
             )
     table = Table(
-        "Elasticity",
+        "Coverage of the error budget: elasticity",
         "Simple cubic spheres, fraction 0.3, nu = 0.3. No exact value: the reference is a fit of C + c/n "
         "to 32, 64 and 128 voxels per edge (good to about a tenth of the error at 64), so the rows say "
         "whether the budget behaves, not more. Value and exact are C_11; the errors are of the whole "

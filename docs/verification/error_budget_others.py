@@ -27,7 +27,7 @@ def tables(data: Path | None) -> list[Table]:
             dataclasses.replace(row, quantity=f"{name}: {row.quantity}") for row in judged(cases)[:3]
         )
     table = Table(
-        "Other sizes, and inclusions off the grid",
+        "Coverage of the error budget: other sizes, and off the grid",
         "The same fractions and contrasts at 20, 24 and 48 voxels per edge, and with the centre moved by a random part "
         "of a voxel (16, 24, 32). Such cases were looked at as well when the number of standard deviations was chosen; "
         "the random offsets here are others. Inclusions centred on the grid are the hard ones: their symmetry repeats "
