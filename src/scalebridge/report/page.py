@@ -28,6 +28,7 @@ STATUS_WORDS = {
     Status.MAX_STEPS: "stopped at the step limit",
     Status.BREAKDOWN: "the iteration broke down",
 }
+CHECK_NAMES = {"hill_mandel": "Hill-Mandel"}
 PHASE_ROWS = 24  # a polycrystal has thousands of phases; nobody reads that table
 
 
@@ -370,7 +371,10 @@ def _solution(result: HomogenizationResult) -> dict[str, Any]:
         ("device", solver.device),
         ("peak memory", f"{solver.peak_bytes / 1e9:.2f} GB" if solver.peak_bytes else "–"),
     ]
-    rows += [(f"{words.spoken(name)} gap", words.number(value, 2)) for name, value in result.checks.items()]
+    rows += [
+        (f"{CHECK_NAMES.get(name, words.spoken(name))} gap", words.number(value, 2))
+        for name, value in result.checks.items()
+    ]
     chart = figures.convergence_chart(solver, PAGE) if any(len(h) > 1 for h in solver.history) else None
     return {
         "verdicts": [
