@@ -51,14 +51,15 @@ def write_pages(cases: Sequence[str]) -> None:
     FIGURES.mkdir(exist_ok=True)
     for name in cases:
         found = read_record(name)
+        target = honesty if name.startswith("error_budget") else body
         if found is None:
-            body.append(f"## {name}\n\nNot run yet.\n")
+            target.append(f"## {name}\n\nNot run yet: `make verify CASES={name}`.\n")
             continue
         tables, spent = found
         seconds += spent
         figures.draw(tables)
         summary += [summary_line(table) for table in tables]
-        (honesty if name.startswith("error_budget") else body).extend(section(table) for table in tables)
+        target += [section(table) for table in tables]
     text = BUDGET_INTRODUCTION + "\n".join(honesty)
     (DOCS / "error-budget.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     head = "| Case | Values | Judged | Held | Missed |\n|---|---|---|---|---|\n" + "\n".join(summary)
