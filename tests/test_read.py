@@ -367,3 +367,13 @@ def test_reference_images(data_dir: Path) -> None:
     fibres = read_image(data_dir / "fibre" / "puma_fiberform_100_grey.tif", threshold=90)
     assert fibres.fractions[1] == pytest.approx(0.16714, abs=1e-9)
     assert read_grey(data_dir / "fibre" / "puma_fiberform_100_grey.tif").values.dtype == np.uint8
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this platform")
+def test_pipes_and_broken_links_are_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.npy")
+    with pytest.raises(ImageError, match="neither a file nor a folder"):
+        read_image(tmp_path / "pipe.npy")
+    (tmp_path / "link.npy").symlink_to(tmp_path / "gone.npy")
+    with pytest.raises(ImageError, match="link to a file that does not exist"):
+        read_image(tmp_path / "link.npy")

@@ -125,8 +125,12 @@ def _guarded(file: Path, action: Callable[[], _T]) -> _T:
 
 
 def _open(file: Path, dataset: str | None, raw: RawLayout | None) -> StoredImage:
+    if file.is_symlink() and not file.exists():
+        raise ImageError(f"{file} is a link to a file that does not exist.")
     if not file.exists():
         raise ImageError(f"There is no file or folder {file}.{_similar(file)}")
+    if not (file.is_file() or file.is_dir()):  # a pipe or a device: reading it could wait for ever
+        raise ImageError(f"{file} is neither a file nor a folder. Write the image to a file first.")
     if file.is_file() and file.stat().st_size == 0:
         raise ImageError(f"{file.name} is empty (0 bytes).")
     return _format_of(file, raw).open(ReadRequest(file, dataset, raw))

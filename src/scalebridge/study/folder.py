@@ -60,7 +60,8 @@ class RunFolder:
 def refuse_finished(folder: Path | str, force: bool) -> None:
     """Raises OutputError when `folder` holds results that are not those of an interrupted run of ours."""
     path = Path(folder)
-    present = [name for name in (*RESULTS, STUDY) if (path / name).exists()]
+    with writing(path):  # a name that is too long, a folder that may not be entered
+        present = [name for name in (*RESULTS, STUDY) if (path / name).exists()]
     if present and not (path / CHECKPOINT).is_dir() and not force:
         raise OutputError(
             f"{path} already holds {', '.join(present)}. Choose another folder, or overwrite with --force."
