@@ -49,7 +49,9 @@ def main() -> int:
             print(f"  missed: {line}", flush=True)
     from docs.verification.page import write_pages
 
-    write_pages(CASES)
+    # The whole rock takes long and is run by its own script: only its record is shown.
+    after = CASES.index("rock") + 1
+    write_pages([*CASES[:after], "berea", *CASES[after:]])
     return 0
 
 

@@ -53,7 +53,8 @@ def write_pages(cases: Sequence[str]) -> None:
         found = read_record(name)
         target = honesty if name.startswith("error_budget") else body
         if found is None:
-            target.append(f"## {name}\n\nNot run yet: `make verify CASES={name}`.\n")
+            how = "python docs/verification/berea.py" if name == "berea" else f"make verify CASES={name}"
+            target.append(f"## {name}\n\nNot run yet: `{how}`.\n")
             continue
         tables, spent = found
         seconds += spent

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from docs.verification.record import Row, Table, missing, read_record
+from docs.verification.record import Row, Table, missing
 
 from scalebridge import Conduction, OppositeFaces, PhaseImage, homogenize, read_image
 from scalebridge.microstructure import crop
@@ -42,13 +42,6 @@ def tables(data: Path | None) -> list[Table]:
             for axis, value in zip("xyz", found, strict=True):
                 rows.append(Row(f"{name}, along {axis}", value, PUBLISHED[axis]))
             rows.append(Row(f"{name}, mean", float(np.mean(found)), MEAN))
-    own = read_record("berea")
-    if own is not None:
-        rows += own[0][0].rows
-    else:
-        rows.append(
-            Row("whole image, 400^3", None, MEAN, note="Not run yet: python docs/verification/berea.py")
-        )
     return [
         Table(
             "Berea sandstone",
