@@ -50,7 +50,7 @@ def tables(data: Path | None) -> list[Table]:
     table = Table(
         "Coverage of the error budget: elasticity",
         "Simple cubic spheres, fraction 0.3, nu = 0.3. No exact value: the reference is a fit of C + c/n "
-        "to 32, 64 and 128 voxels per edge (good to about a tenth of the error at 64), so the rows say "
+        "to 32, 64 and 128 voxels per edge (itself not exact), so the rows say "
         "whether the budget behaves, not more. Value and exact are C_11; the errors are of the whole "
         "tensor.",
         judged(cases), series({"spheres": cases}), "error-budget-elasticity.png",
