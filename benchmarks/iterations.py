@@ -106,7 +106,7 @@ def _volumes(phases: Any, condition: Any, residual: float) -> dict[str, Any]:
 
 def cases_of(boundaries: list[str], physics: list[str], images: list[str]) -> list[tuple[str, ...]]:
     """Physics, boundary and image of every line of the table."""
-    found = []
+    found: list[tuple[str, ...]] = []
     for one in physics:
         for boundary in boundaries:
             if one == "finite volumes" and boundary != "faces":
