@@ -199,7 +199,8 @@ def _energy_of_rest(disc: Discretization, divergence: Any) -> float:
         return 0.0
     start = multigrid.start((divergence / norm).astype(jnp.float32))
     state = multigrid.iterate(disc.tree, start, 0.0, 0.0, 1.0, 1, _ignore)
-    return float(state.product) * norm**2 / _SMALLEST_EIGENVALUE
+    # At round-off the product may come out on either side of zero; its size is what counts.
+    return abs(float(state.product)) * norm**2 / _SMALLEST_EIGENVALUE
 
 
 def _load_flux(disc: Discretization, w: Any, axis: int, steps: int) -> tuple[Any, float]:

@@ -189,32 +189,29 @@ def solve_cell(
     progress = progress or SilentProgress()
     loads = problem.loads() if loads is None else np.asarray(loads, float)
     keeper = keeper or InMemory()
-    done: dict[int, LoadRecord] = {}
-    for n in range(len(loads)):
-        found = keeper.find(n)
-        if found is not None:
-            done[n] = found
-    todo = [n for n in range(len(loads)) if n not in done]
+    done = {n: record for n in range(len(loads)) if (record := keeper.find(n)) is not None}
+    unknowns = float(np.prod(problem.discretization.nodes)) * problem.discretization.components
+    small = unknowns * len(loads) <= SMALL_UNKNOWNS
+    batch = len(loads) if small else int(np.clip(method.memory // (60.0 * unknowns), 1, max(len(loads), 1)))
+    if len(loads):
+        batch = -(-len(loads) // -(-len(loads) // batch))
     compile_seconds = 0.0
-    size = float(np.prod(problem.discretization.nodes)) * problem.discretization.components * len(todo)
-    if todo and size <= SMALL_UNKNOWNS:
-        guess = None if initial is None else [initial[n] for n in todo]
-        for n, record in zip(todo, solve_small(problem, method, loads[todo], guess), strict=True):
-            done[n] = keeper.keep(n, record)
-    elif todo:
-        with jax.enable_x64(True):
-            session = _Session(problem, method)
-            disc = session.disc
-            per_load = 60.0 * disc.components * float(np.prod(disc.nodes))
-            batch = int(max(1, min(len(todo), method.memory // per_load)))
-            batch = -(-len(todo) // -(-len(todo) // batch))
-            for first in range(0, len(todo), batch):
-                chosen = todo[first : first + batch]
-                guess = None if initial is None else [initial[n] for n in chosen]
-                records = _solve_batch(session, loads[chosen], guess, batch, progress, first, len(todo))
-                for n, record in zip(chosen, records, strict=True):
-                    done[n] = keeper.keep(n, record)
-            compile_seconds = session.compiler.seconds
+    session: _Session | None = None
+    with jax.enable_x64(True):
+        for first in range(0, len(loads), max(batch, 1)):
+            chosen = list(range(first, min(first + batch, len(loads))))
+            # A batch that an interruption left incomplete is solved whole again: its members share round-off.
+            if all(n in done for n in chosen):
+                continue
+            guess = None if initial is None else [initial[n] for n in chosen]
+            if small:
+                records = solve_small(problem, method, loads, guess)
+            else:
+                session = session or _Session(problem, method)
+                records = _solve_batch(session, loads[chosen], guess, batch, progress, first, len(loads))
+                compile_seconds = session.compiler.seconds
+            for n, record in zip(chosen, records, strict=True):
+                done[n] = keeper.keep(n, record)
     ordered = [done[n] for n in range(len(loads))]
     fluctuations = [r.fluctuation for r in ordered]
     iterations = [r.iterations for r in ordered]

@@ -156,7 +156,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
         _without_lost_axes(phases, boundary, request.transport, v) for v in [*values, fine.effective.value]
     ]
     ladder = resolution_estimate(values, [*voxels, max(image.grid.shape)])
-    algebraic = float(np.max(fine.solution.energy_error, initial=0.0))
+    algebraic = _algebraic_error(fine, value)
     found = sensitivities(
         fine.moments, fine.effective, phases.laws, image.present, phases.plane, image.grid.ndim
     )
@@ -232,6 +232,15 @@ def _all_loads(request: _Request) -> HomogenizationResult:
         plane=str(phases.plane.value) if phases.plane is not None else None,
         solution=fine.solution,
     )
+
+
+def _algebraic_error(cell: SolvedCell, value: np.ndarray) -> float:
+    """Largest energy error of a load relative to the tensor's norm; nothing where nothing is carried."""
+    errors = np.asarray(cell.solution.energy_error)
+    if cell.solution.problem.boundary.prescribes_flux or not len(errors):
+        return float(np.max(errors, initial=0.0))
+    norm = float(np.linalg.norm(value))
+    return float(np.max(errors * np.diag(cell.moments.energy))) / norm if norm > 0 else 0.0
 
 
 def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray], list[int]]:

@@ -26,13 +26,14 @@ from scalebridge.homogenize.bracket import faces_bracket, volumes_problem
 from scalebridge.homogenize.cells import SolvedCell, solve_phases
 from scalebridge.homogenize.effective import parameter_error, sensitivities
 from scalebridge.homogenize.interfaces import interface_error
-from scalebridge.homogenize.localization import unit_load_fields
+from scalebridge.homogenize.localization import between_faces_fields, unit_load_fields
 from scalebridge.homogenize.naming import names_of
 from scalebridge.homogenize.phases import Phases
 from scalebridge.homogenize.resolution import coarser_images, resolution_estimate
 from scalebridge.homogenize.result import (
     Bracket,
     HomogenizationResult,
+    LocalFields,
     Sensitivity,
     SolverRecord,
     TensorBounds,
@@ -106,7 +107,7 @@ def _conduction(
     ladder = resolution_estimate([*values, value], [*voxels, max(image.grid.shape)])
     cell: SolvedCell | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
-    if (image.grid.size <= ELEMENTS_UP_TO or fields) and found.carries[boundary.axis]:
+    if image.grid.size <= ELEMENTS_UP_TO and found.carries[boundary.axis]:
         progress.update("solve", 0, 0, "elements on the same voxels, for the bracket and the fields")
         energy = _energy_tolerance(accuracy if accuracy is not None else 1e-4, ladder.error or 0.0)
         cell = solve_phases(
@@ -134,7 +135,7 @@ def _conduction(
     gap = abs(float(mean[0, boundary.axis]) - energy_value) / energy_value if energy_value > 0 else 0.0
     return _result(
         phases, boundary, value, accuracy, float(np.max(solution.energy_error)), ladder, bracket, exact, found,
-        record, solution.status, {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, fields, notes,
+        record, solution.status, {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, fields, notes, solution,
     )  # fmt: skip
 
 
@@ -187,11 +188,16 @@ def _result(
     phases: Phases, boundary: OppositeFaces, value: np.ndarray, accuracy: float | None, algebraic: float, ladder: Any,
     bracket: Bracket | None, exact: bool, found: Transport, record: SolverRecord, status: Status,
     checks: dict[str, float], sensitivity: tuple[Sensitivity, ...], cell: SolvedCell | None, fields: bool,
-    notes: list[str],
+    notes: list[str], volumes: FiniteVolumeSolution | None = None,
 ) -> HomogenizationResult:  # fmt: skip
     image = phases.image
-    mix = np.ones((1, 1))
     names = names_of(phases, boundary)
+    mix = np.ones((1, 1))
+    shown: tuple[LocalFields, ...] = ()
+    if cell is not None:
+        shown = unit_load_fields(phases, cell.solution, mix, names, fields)
+    elif volumes is not None:
+        shown = between_faces_fields(phases, volumes, names, fields)
     error = terms.budget(
         [
             terms.algebraic_term(algebraic, "conjugate gradients"),
@@ -238,7 +244,7 @@ def _result(
         provenance={},
         sensitivities=sensitivity,
         resolution=ladder.study,
-        fields=unit_load_fields(phases, cell.solution, mix, names, fields) if cell is not None else (),
+        fields=shown,
         extra=extra,
         warnings=tuple(notes),
         axis=boundary.axis,

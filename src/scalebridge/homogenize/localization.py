@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from scalebridge.cell.boundary import OppositeFaces
+from scalebridge.cell.finite_volume import FiniteVolumeSolution
 from scalebridge.cell.moments import local_fields
 from scalebridge.cell.problem import CellSolution
+from scalebridge.cell.volume_fields import volume_fields
 from scalebridge.core.errors import InputError
 from scalebridge.grid import Field, Location, VoxelGrid
 from scalebridge.homogenize.naming import Names
@@ -45,6 +47,18 @@ def unit_load_fields(
     )
 
 
+def between_faces_fields(
+    phases: Phases, solution: FiniteVolumeSolution, names: Names, wanted: bool
+) -> tuple[LocalFields, ...]:
+    """Fields of the finite volumes between two faces: for images too large for the elements beside them."""
+    grid = phases.image.grid
+    if not solution.percolates[0] or (not wanted and grid.size > ALWAYS_VOXELS // 4):
+        return ()
+    potential, gradient, flux, energy = volume_fields(solution)
+    load = f"unit gradient along {'xyz'[solution.axes[0]]}"
+    return (_local_fields(load, names, grid, potential, gradient, flux, energy, False),)
+
+
 def localize(result: HomogenizationResult, drive: np.ndarray) -> LocalFields:
     """Local fields under the macroscopic gradient or Mandel strain `drive` (m,), from the kept solution.
 
@@ -77,18 +91,26 @@ def _fields(
     grid = problem.grid
     w, drive, flux, energy = local_fields(solution, weights, np.float32)
     total = _with_macro(problem.grid, solution, weights, w, vector)
+    return _local_fields(load, names, grid, total, drive, flux, energy, vector)
+
+
+def _local_fields(
+    load: str,
+    names: Names,
+    grid: VoxelGrid,
+    primary: np.ndarray,
+    drive: np.ndarray,
+    flux: np.ndarray,
+    energy: np.ndarray,
+    vector: bool,
+) -> LocalFields:
+    """Named fields with their units: under unit strain a stress is a stiffness, under unit gradient a flux k / m."""
     unit = names.unit
     strain_unit = "" if vector else ("1/m" if grid.spacing is not None else "")
     flux_unit = unit if vector else (f"{unit}/m" if unit else "")
     return LocalFields(
         load,
-        Field(
-            names.primary,
-            total,
-            grid,
-            Location.NODE,
-            "m" if grid.spacing and vector else "",
-        ),
+        Field(names.primary, primary, grid, Location.NODE, "m" if grid.spacing and vector else ""),
         Field(names.drive, drive, grid, Location.VOXEL, strain_unit),
         Field(names.flux, flux, grid, Location.VOXEL, flux_unit),
         Field("energy density", energy, grid, Location.VOXEL, unit),
