@@ -217,7 +217,7 @@ def _load_flux(disc: Discretization, w: Any, axis: int, steps: int) -> tuple[Any
         potential = potential + change
         q = _line_search(disc.index, table, q, direction, load, edges)
     # What this leaves costs the bound less than a millionth; going on to round-off would take most of the time.
-    q, divergence = _remove_divergence(disc, q, outflow(q), 1e-9, scale, 4)
+    q, divergence = _remove_divergence(disc, q, outflow(q), 2e-10, scale, 5)
     return q, _energy_of_rest(disc, divergence)
 
 
