@@ -82,7 +82,9 @@ class LowerBound:
     def _compute(self, progress: AbstractProgress) -> np.ndarray:
         assert self.problem is not None
         solution = solve_finite_volume(self.problem, self.method, progress)
-        return np.asarray(flux_lower_bound(solution, progress=progress).lower)
+        # The descent that tightens the bound needs the fluxes several times over: not on large images.
+        steps = 1 if self.problem.index.size <= BESIDE_UP_TO else 0
+        return np.asarray(flux_lower_bound(solution, steps, progress=progress).lower)
 
     def bracket(self, upper: np.ndarray, progress: AbstractProgress) -> tuple[Bracket | None, list[str]]:
         """The bracket with `upper`, the exactly integrated energy matrix; waits for the bound if it is not ready."""

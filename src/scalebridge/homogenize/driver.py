@@ -31,7 +31,7 @@ from scalebridge.homogenize.localization import unit_load_fields
 from scalebridge.homogenize.model import effective_law
 from scalebridge.homogenize.naming import names_of
 from scalebridge.homogenize.phases import Phases, collect_phases
-from scalebridge.homogenize.resolution import coarser_images, prolong, resolution_estimate
+from scalebridge.homogenize.resolution import Prolonged, coarser_images, resolution_estimate
 from scalebridge.homogenize.result import Bracket, HomogenizationResult, SolverRecord, Verdict
 from scalebridge.homogenize.thermal import thermal_expansion
 from scalebridge.homogenize.validity import (
@@ -256,10 +256,10 @@ def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray
             if level == 0
             else phases.on(images[level - 1], _sampled(phases, images[level - 1], 2**level))
         )
-        initial = None
+        initial: Prolonged | None = None
         if below is not None and _same_loads(below, here, boundary):
             nodes = here.problem(boundary).discretization.nodes
-            initial = [prolong(np.asarray(f), nodes, boundary.periodic) for f in below.solution.fluctuations]
+            initial = Prolonged(below.solution.fluctuations, nodes, boundary.periodic)
         guess = 0.0
         if len(values) >= 2:
             guess = terms.relative_gap(values[-2], values[-1]) / 2

@@ -10,7 +10,8 @@ and spheres whose exact values are known (docs/error-budget.md).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -57,6 +58,19 @@ def prolong(coarse: np.ndarray, shape: tuple[int, ...], periodic: bool) -> np.nd
             high = np.minimum(high, old - 1)
         w = (1 - t) * np.take(w, low, axis=axis) + t * np.take(w, high, axis=axis)
     return np.float32(2) * w
+
+
+class Prolonged(Sequence[np.ndarray]):
+    """Coarse solutions as guesses on finer nodes, made one at a time when asked for: six at once take memory."""
+
+    def __init__(self, coarse: Sequence[Any], nodes: tuple[int, ...], periodic: bool) -> None:
+        self.coarse, self.nodes, self.periodic = coarse, nodes, periodic
+
+    def __len__(self) -> int:
+        return len(self.coarse)
+
+    def __getitem__(self, n: Any) -> Any:
+        return prolong(np.asarray(self.coarse[n]), self.nodes, self.periodic)
 
 
 @dataclasses.dataclass(frozen=True)
