@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary
+from scalebridge.cell.coefficients import PAIRS
 from scalebridge.cell.moments import Moments, moments_of
 from scalebridge.cell.problem import CellProblem, CellSolution, PreconditionedConjugateGradients
 from scalebridge.cell.scratch import ScratchArray, ScratchFolder
@@ -110,6 +111,5 @@ def carried_loads(phases: Phases, boundary: AbstractBoundary, problem: CellProbl
         ok[axis] = bool(low.min() > 0 and high.min() > 0 and low.min() == high.min())
     if not phases.vector:
         return loads[ok]
-    pairs = [(0, 0), (1, 1), (0, 1)] if ndim == 2 else [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
-    keep = np.array([ok[i] and ok[j] for i, j in pairs])
+    keep = np.array([ok[i] and ok[j] for i, j in PAIRS[ndim]])
     return loads[keep]

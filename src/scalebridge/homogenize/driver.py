@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
+from scalebridge.cell.coefficients import PAIRS
 from scalebridge.cell.problem import PreconditionedConjugateGradients
 from scalebridge.core import provenance
 from scalebridge.core.checkpoint import AbstractStore, NullStore
@@ -257,7 +258,7 @@ def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray
             else phases.on(images[level - 1], _sampled(phases, images[level - 1], 2**level))
         )
         initial: Prolonged | None = None
-        if below is not None and _same_loads(below, here, boundary):
+        if below is not None and _same_loads(here, boundary):
             nodes = here.problem(boundary).discretization.nodes
             initial = Prolonged(below.solution.fluctuations, nodes, boundary.periodic)
         guess = 0.0
@@ -279,7 +280,7 @@ def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray
     return below, values, voxels
 
 
-def _same_loads(below: SolvedCell, here: Phases, boundary: AbstractBoundary) -> bool:
+def _same_loads(here: Phases, boundary: AbstractBoundary) -> bool:
     return not boundary.prescribes_flux or not here.void.any()
 
 
@@ -302,8 +303,7 @@ def _lost_loads(phases: Phases, boundary: AbstractBoundary, found: Transport) ->
         carries = np.full(ndim, found.touches_boundary)
     if not phases.vector:
         return ~carries
-    pairs = [(0, 0), (1, 1), (0, 1)] if ndim == 2 else [(0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1)]
-    return np.array([not (carries[i] and carries[j]) for i, j in pairs])
+    return np.array([not (carries[i] and carries[j]) for i, j in PAIRS[ndim]])
 
 
 def _checks(request: _Request, fine: SolvedCell) -> dict[str, float]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces
+from scalebridge.cell.boundary import AbstractBoundary
 from scalebridge.cell.coefficients import CoefficientForm, Symmetry, pack
 from scalebridge.cell.modes import Element
 from scalebridge.cell.problem import CellProblem
@@ -178,8 +178,3 @@ def _check_magnitudes(matrices: np.ndarray, present: Sequence[int]) -> None:
 def _listed(labels: Sequence[int], most: int = 12) -> str:
     shown = ", ".join(str(v) for v in labels[:most])
     return shown + (f", ... ({len(labels)} in all)" if len(labels) > most else "")
-
-
-def single_load(boundary: AbstractBoundary) -> bool:
-    """Whether the boundary condition is a laboratory set-up that gives one number."""
-    return isinstance(boundary, OppositeFaces)
