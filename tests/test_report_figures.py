@@ -11,10 +11,11 @@ from numpy.testing import assert_allclose
 
 from example_results import conduction_result, elasticity_result, faces_result
 from scalebridge.grid import Field, Location, PhaseImage, VoxelGrid
+from scalebridge.grid.palette import PHASE_COLOURS, phase_colour
 from scalebridge.homogenize.concentration import flux_concentration
 from scalebridge.report import figures
 from scalebridge.report.figures.charts import bounds_rows
-from scalebridge.report.theme import LIGHT, PAGE, PHASE_COLOURS, phase_colour, to_svg
+from scalebridge.report.theme import LIGHT, PAGE, to_svg
 
 
 def colour_at(figure, x: float, y: float) -> tuple[int, int, int]:
@@ -185,3 +186,20 @@ def test_phase_colours_do_not_run_out() -> None:
     colours = [phase_colour(n) for n in range(40)]
     assert len(set(colours)) == 40
     assert all(re.fullmatch("#[0-9a-f]{6}", c) for c in colours)
+
+
+def test_notebook_picture_and_report_show_a_phase_in_one_colour() -> None:
+    from scalebridge.microstructure.picture import slices_figure
+
+    labels = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    image = PhaseImage(labels, VoxelGrid(labels.shape))
+    picture = slices_figure(image)
+    shown = np.asarray(picture.axes[0].get_images()[0].get_array())  # rows along y
+    report = figures.phase_slice(image, figures.cuts(image.grid)[0])
+    palette = report.axes[0].get_images()[0].get_cmap()
+    notebook = image._repr_html_()
+    for position in range(12):
+        expected = rgb(phase_colour(position))
+        assert f"background:{phase_colour(position)};" in notebook
+        assert tuple(shown[position % 4, position // 4]) == expected
+        assert tuple(palette(position, bytes=True))[:3] == expected

@@ -117,9 +117,10 @@ class PhaseImage:
         return f"PhaseImage({_box(self.grid)}; {phases}{more})"
 
     def _repr_html_(self) -> str:
-        from scalebridge.grid.notebook import image_html, middle_slices, palette_rgb
+        from scalebridge.grid.notebook import image_html, middle_slices
+        from scalebridge.grid.palette import phase_rgb
 
-        slices = [(across, up, palette_rgb(plane)) for across, up, plane in middle_slices(self.index)]
+        slices = [(across, up, phase_rgb(plane)) for across, up, plane in middle_slices(self.index)]
         return image_html(slices, self.grid, self.counts, self.history)
 
 

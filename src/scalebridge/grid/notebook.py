@@ -11,9 +11,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from scalebridge.core.units import format_quantity
+from scalebridge.grid.palette import phase_colour
 from scalebridge.grid.voxel_grid import VoxelGrid
 
-PALETTE = ("#20324a", "#e0b040", "#3f8f7f", "#c4543c", "#8f7bb8", "#a9c4dc", "#6b5b3e", "#e9e4d8")
 _MAX_ROWS = 12
 _MAX_PIXELS = 256
 _SHOWN_EDGE = 220.0
@@ -35,12 +35,6 @@ def png(pixels: np.ndarray) -> bytes:
         + chunk(b"IDAT", zlib.compress(lines.tobytes()))
         + chunk(b"IEND", b"")
     )
-
-
-def palette_rgb(position: np.ndarray) -> np.ndarray:
-    """Colours of phase positions (the palette repeats), shape (..., 3) uint8."""
-    table = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in PALETTE], np.uint8)
-    return table[position % len(PALETTE)]
 
 
 def grey_rgb(values: np.ndarray) -> np.ndarray:
@@ -74,7 +68,7 @@ def image_html(
     shape = " × ".join(map(str, grid.shape))
     spacing = " × ".join(format_quantity(h, "m") for h in grid.spacing or ()) or "unknown"
     rows = [
-        f'<tr><td style="background:{PALETTE[i % len(PALETTE)]};width:1.5em"></td>'
+        f'<tr><td style="background:{phase_colour(i)};width:1.5em"></td>'
         f"<td>{label}</td><td>{count}</td><td>{100 * count / grid.size:.3f} %</td></tr>"
         for i, (label, count) in enumerate(list(counts.items())[:_MAX_ROWS])
     ]

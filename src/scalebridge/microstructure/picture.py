@@ -9,9 +9,10 @@ import numpy as np
 from scalebridge.core.errors import OutputError
 from scalebridge.core.units import format_quantity
 from scalebridge.grid import GreyImage, PhaseImage
-from scalebridge.grid.notebook import PALETTE, middle_slices, palette_rgb
+from scalebridge.grid.notebook import middle_slices
+from scalebridge.grid.palette import PHASE_COLOURS, phase_colour, phase_rgb
 
-_MAX_LEGEND = 8
+_MAX_LEGEND = len(PHASE_COLOURS)
 
 
 def slices_figure(image: PhaseImage | GreyImage) -> Any:
@@ -28,31 +29,26 @@ def slices_figure(image: PhaseImage | GreyImage) -> Any:
     middles = {axis: n // 2 for axis, n in zip("xyz", image.grid.shape, strict=False)}
     figure = Figure(figsize=(4.2 * len(slices) + 0.4, 4.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(slices)))
-    few = isinstance(image, PhaseImage) and len(image.present) <= _MAX_LEGEND
     # One range for all panels, so that the colour bar holds for each of them.
-    options: dict[str, Any] = {
-        "cmap": "turbo" if is_labels else "gray",
+    limits: dict[str, Any] = {
+        "cmap": "gray",
         "vmin": min(plane.min() for _, _, plane in slices),
         "vmax": max(plane.max() for _, _, plane in slices),
     }
     for panel, (across, up, plane) in zip(panels, slices, strict=True):
         extent = (0.0, sizes[across] * scale, 0.0, sizes[up] * scale)
-        picture = palette_rgb(plane.T) if few else plane.T
-        drawn = panel.imshow(
-            picture, origin="lower", extent=extent, interpolation="nearest", **({} if few else options)
-        )
+        picture, options = (phase_rgb(plane.T), {}) if is_labels else (plane.T, limits)
+        drawn = panel.imshow(picture, origin="lower", extent=extent, interpolation="nearest", **options)
         panel.set_xlabel(f"{across} ({unit})")
         panel.set_ylabel(f"{up} ({unit})")
         fixed = next((axis for axis in middles if axis not in (across, up)), None)
         panel.set_title(
             "" if fixed is None else f"{across}{up} slice at {fixed} = voxel {middles[fixed]}", fontsize=10
         )
-    if few and isinstance(image, PhaseImage):
+    if isinstance(image, PhaseImage):
         _legend(figure, image)
     else:
-        figure.colorbar(
-            drawn, ax=list(panels), label="phase number" if is_labels else "grey value", shrink=0.7
-        )
+        figure.colorbar(drawn, ax=list(panels), label="grey value", shrink=0.7)
     return figure
 
 
@@ -61,13 +57,17 @@ def _legend(figure: Any, image: PhaseImage) -> None:
 
     patches = [
         Patch(
-            facecolor=PALETTE[i],
+            facecolor=phase_colour(i),
             edgecolor="black",
             linewidth=0.5,
             label=f"label {label} ({100 * fraction:.2f} %)",
         )
         for i, (label, fraction) in enumerate(image.fractions.items())
+        if i < _MAX_LEGEND
     ]
+    more = len(image.present) - _MAX_LEGEND
+    if more > 0:
+        patches.append(Patch(visible=False, label=f"... and {more} more labels"))
     figure.legend(handles=patches, loc="outside lower center", ncols=min(4, len(patches)), frameon=False)
 
 

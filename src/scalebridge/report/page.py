@@ -12,6 +12,7 @@ import numpy as np
 
 import scalebridge
 from scalebridge.core.status import Status
+from scalebridge.grid.palette import phase_colour
 from scalebridge.homogenize import words
 from scalebridge.homogenize.concentration import flux_concentration
 from scalebridge.homogenize.json_record import TensorForm, form_of, ordering, plain, reported, to_json
@@ -20,7 +21,7 @@ from scalebridge.homogenize.result import HomogenizationResult, LocalFields, Ver
 from scalebridge.numerics.mandel import strain_to_voigt, stress_to_voigt
 from scalebridge.report import figures
 from scalebridge.report.copies import copies
-from scalebridge.report.theme import PAGE, phase_colour, to_svg
+from scalebridge.report.theme import PAGE, to_svg
 
 STATUS_WORDS = {
     Status.CONVERGED: "converged",

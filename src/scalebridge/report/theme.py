@@ -7,7 +7,6 @@ setting.
 
 from __future__ import annotations
 
-import colorsys
 import contextlib
 import dataclasses
 import io
@@ -18,8 +17,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Distinct in colour and in lightness, legible on white and on near-black.
-PHASE_COLOURS = ("#5b8db8", "#e8a33d", "#5fa777", "#c95d63", "#8d6cab", "#c9b94a", "#4fb0bf", "#8a8f98")
 FONT_SIZE = 8.5
 
 
@@ -40,15 +37,6 @@ class Theme:
 LIGHT = Theme("#1c2530", "#5d6875", "#d5dae0", "#0b6e8f", "#c8641b", "#dcebf0")
 PAGE = Theme("#010101", "#020202", "#030303", "#040404", "#050505", "#060606")
 _VARIABLES = {getattr(PAGE, f.name): f"var(--{f.name})" for f in dataclasses.fields(Theme)}
-
-
-def phase_colour(position: int) -> str:
-    """Colour of the phase at `position` in the list of labels; beyond the palette, golden-angle hues."""
-    if position < len(PHASE_COLOURS):
-        return PHASE_COLOURS[position]
-    hue = (0.11 + 0.61803398875 * position) % 1.0
-    red, green, blue = colorsys.hls_to_rgb(hue, 0.45 + 0.2 * (position % 3) / 2, 0.5)
-    return f"#{round(255 * red):02x}{round(255 * green):02x}{round(255 * blue):02x}"
 
 
 def settings(theme: Theme) -> dict[str, Any]:

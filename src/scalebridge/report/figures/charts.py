@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scalebridge.grid.palette import phase_colour
 from scalebridge.homogenize.concentration import Concentration
 from scalebridge.homogenize.result import HomogenizationResult, ResolutionStudy, SolverRecord
 from scalebridge.homogenize.words import isotropic_part, number, scale_for
-from scalebridge.report.theme import LIGHT, Theme, drawing, new_figure, phase_colour
+from scalebridge.report.theme import LIGHT, Theme, drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scalebridge.grid import PhaseImage, VoxelGrid
+from scalebridge.grid.palette import phase_colour
 from scalebridge.homogenize.words import number, scale_of
 from scalebridge.numerics.mandel import from_mandel
 from scalebridge.report.figures.views import Cut, FieldView
-from scalebridge.report.theme import LIGHT, Theme, drawing, new_figure, phase_colour
+from scalebridge.report.theme import LIGHT, Theme, drawing, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
