@@ -127,7 +127,8 @@ def test_thin_images_of_layers_are_exact(shape: tuple[int, ...]) -> None:
 def test_a_solution_found_in_one_step_is_not_iterated_upon() -> None:
     """Layers of void and solid, one voxel wide: the first step is exact, the next ones would follow round-off."""
     result = homogenize(image(np.array([[0, 0, 1, 1, 1, 0, 1]], np.uint8)), laws_of(True, 1.0, 0.0))
-    assert result.status is Status.CONVERGED
+    # The iteration converged; what voxels this few miss is not known, so the accuracy is not vouched for.
+    assert result.status is Status.ACCURACY_NOT_MET
     assert result.value[0, 0] == pytest.approx(3 / 7 / (1 - 0.3**2), rel=1e-6)
     assert result.error.total < 1e-6
 

@@ -35,6 +35,10 @@ def discretization_term(
     )
     if exact:
         return ErrorTerm("discretization", 0.0, "The image is homogeneous: the answer is exact.", "")
+    if not value.any():
+        return ErrorTerm(
+            "discretization", 0.0, "Nothing connects through the cell: the answer is exactly zero."
+        )
     width = None
     if bracket is not None:
         scale = float(np.linalg.norm(value))
@@ -71,18 +75,17 @@ def algebraic_term(error: float, solver: str) -> ErrorTerm:
     )
 
 
-def boundary_term(value: np.ndarray, others: Sequence[tuple[str, np.ndarray]], own: str) -> ErrorTerm:
-    """Spread between boundary conditions on the same image."""
-    if not others:
+def boundary_term(gaps: Sequence[tuple[str, float]], own: str) -> ErrorTerm:
+    """Spread between boundary conditions on the same image: name and relative distance of every other condition."""
+    if not gaps:
         return ErrorTerm(
             "boundary", None, "Not assessed: only one boundary condition was solved.",
             "Compare boundary conditions (conditions=..., --conditions kubc,subc).",
         )  # fmt: skip
-    gaps = [(relative_gap(other, value), name) for name, other in others]
-    listed = ", ".join(f"{name} {gap:.2%}" for gap, name in gaps)
+    listed = ", ".join(f"{name} {gap:.2%}" for name, gap in gaps)
     return ErrorTerm(
         "boundary",
-        max(gap for gap, _ in gaps),
+        max(gap for _, gap in gaps),
         f"Distance from {own} to the other conditions on the same image: {listed}.",
         "Use a larger image: the gap between boundary conditions closes with its size.",
     )

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
-from scalebridge.cell.coefficients import PAIRS
 from scalebridge.cell.problem import PreconditionedConjugateGradients
 from scalebridge.core import provenance
 from scalebridge.core.checkpoint import AbstractStore, NullStore
+from scalebridge.core.compilation_clock import CompilationClock
 from scalebridge.core.errors import ConvergenceError, InputError
 from scalebridge.core.memory import peak_resident_bytes
 from scalebridge.core.progress import AbstractProgress, SilentProgress
@@ -34,15 +34,18 @@ from scalebridge.homogenize.naming import names_of
 from scalebridge.homogenize.phases import Phases, collect_phases
 from scalebridge.homogenize.resolution import Prolonged, coarser_images, resolution_estimate
 from scalebridge.homogenize.result import Bracket, HomogenizationResult, SolverRecord, Verdict
+from scalebridge.homogenize.spread import check_conditions, spread_of_conditions
 from scalebridge.homogenize.thermal import thermal_expansion
 from scalebridge.homogenize.validity import (
     Transport,
     interface_share,
+    lost_loads,
     percolation_verdict,
     phase_records,
     resolution_verdict,
     seam_verdict,
     transport,
+    without_lost_loads,
 )
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState
@@ -88,18 +91,20 @@ def homogenize(
         raise InputError("Give an accuracy or a residual: without either the iteration has no end.")
     if residual is not None:
         accuracy = None
+    check_conditions(boundary, conditions)
     phases = collect_phases(image, laws, plane, orientations)
     progress.update("read", 0, 0, "connectivity")
     found = transport(phases, boundary)
     request = _Request(
         phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
     )
-    if isinstance(boundary, OppositeFaces):
-        result = homogenize_between_faces(
-            phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
-        )
-    else:
-        result = _all_loads(request)
+    with CompilationClock() as clock:
+        if isinstance(boundary, OppositeFaces):
+            result = homogenize_between_faces(
+                phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
+            )
+        else:
+            result = _all_loads(request)
     settings = _settings(phases, boundary, accuracy, residual, conditions)
     seconds = time.perf_counter() - begin
     result = dataclasses.replace(
@@ -109,7 +114,12 @@ def homogenize(
             "image_sha256": image.sha256,
             "history": list(image.history),
         },
-        solver=dataclasses.replace(result.solver, seconds=seconds, peak_bytes=peak_resident_bytes()),
+        solver=dataclasses.replace(
+            result.solver,
+            seconds=seconds,
+            compile_seconds=clock.seconds,
+            peak_bytes=peak_resident_bytes(),
+        ),
     )
     if throw and result.status in (Status.MAX_STEPS, Status.BREAKDOWN):
         raise ConvergenceError(
@@ -150,24 +160,33 @@ def _all_loads(request: _Request) -> HomogenizationResult:
     bounded = not phases.vector and boundary.periodic and not exact and bool(request.transport.carries.any())
     with LowerBound(phases, boundary, share) if bounded else contextlib.nullcontext() as lower:
         fine, values, voxels = _ladder(request, exact)
-        value = _without_lost_axes(phases, boundary, request.transport, fine.effective.value)
+        value = without_lost_loads(phases, boundary, request.transport, fine.effective.value)
         if lower is not None:
             bracket, notes = lower.bracket(value, request.progress)
     values = [
-        _without_lost_axes(phases, boundary, request.transport, v) for v in [*values, fine.effective.value]
+        without_lost_loads(phases, boundary, request.transport, v) for v in [*values, fine.effective.value]
     ]
     ladder = resolution_estimate(values, [*voxels, max(image.grid.shape)])
     algebraic = _algebraic_error(fine, value)
     found = sensitivities(
         fine.moments, fine.effective, phases.laws, image.present, phases.plane, image.grid.ndim
     )
-    if _lost_loads(phases, boundary, request.transport).any():
+    if lost_loads(phases, boundary, request.transport).any():
         found = tuple(
             dataclasses.replace(
-                s, derivative=_without_lost_axes(phases, boundary, request.transport, s.derivative)
+                s, derivative=without_lost_loads(phases, boundary, request.transport, s.derivative)
             )
             for s in found
         )
+    spread = spread_of_conditions(
+        phases,
+        boundary,
+        value,
+        request.conditions,
+        request.method(ladder.error or 0.0),
+        request.progress,
+        request.store,
+    )
     error = terms.budget(
         [
             terms.algebraic_term(algebraic, "conjugate gradients"),
@@ -179,7 +198,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
                 exact,
                 interface_error(phases, fine.moments, fine.effective.mix, value),
             ),
-            terms.boundary_term(value, _other_conditions(request, fine, ladder.error or 0.0), boundary.name),
+            terms.boundary_term(spread, boundary.name),
             terms.parameter_term(parameter_error(found), found),
             terms.statistical_term(),
         ],
@@ -204,6 +223,8 @@ def _all_loads(request: _Request) -> HomogenizationResult:
             extra["expansion"] = thermal.expansion
             if thermal.note:
                 notes.append(thermal.note)
+    if error.reservation:
+        notes.append(error.reservation)
     status = fine.solution.status
     if status is Status.CONVERGED and error.met is False:
         status = Status.ACCURACY_NOT_MET
@@ -252,11 +273,7 @@ def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray
     voxels: list[int] = []
     below: SolvedCell | None = None
     for level in range(len(images), -1, -1):
-        here = (
-            phases
-            if level == 0
-            else phases.on(images[level - 1], _sampled(phases, images[level - 1], 2**level))
-        )
+        here = phases if level == 0 else phases.coarsened(images[level - 1], 2**level)
         initial: Prolonged | None = None
         if below is not None and _same_loads(here, boundary):
             nodes = here.problem(boundary).discretization.nodes
@@ -284,63 +301,13 @@ def _same_loads(here: Phases, boundary: AbstractBoundary) -> bool:
     return not boundary.prescribes_flux or not here.void.any()
 
 
-def _sampled(phases: Phases, coarse: PhaseImage, factor: int) -> dict[int, np.ndarray]:
-    """Orientations at the first voxel of every coarse block."""
-    where = tuple(slice(0, n * factor, factor) for n in coarse.grid.shape)
-    return {
-        label: np.ascontiguousarray(r[(slice(None), slice(None), *where)])
-        for label, r in phases.orientations.items()
-        if label in coarse.present
-    }
-
-
-def _lost_loads(phases: Phases, boundary: AbstractBoundary, found: Transport) -> np.ndarray:
-    """Which unit loads (m,) find nothing that could carry them."""
-    ndim = phases.image.grid.ndim
-    if boundary.periodic:
-        carries = found.carries
-    else:  # Values prescribed on the whole boundary load whatever touches it.
-        carries = np.full(ndim, found.touches_boundary)
-    if not phases.vector:
-        return ~carries
-    return np.array([not (carries[i] and carries[j]) for i, j in PAIRS[ndim]])
-
-
 def _checks(request: _Request, fine: SolvedCell) -> dict[str, float]:
     """The identities of every solved cell, over the loads that are carried at all."""
     if request.boundary.prescribes_flux:
         return {"hill_mandel": fine.effective.hill_mandel, "symmetry": fine.effective.symmetry}
-    carried = ~_lost_loads(request.phases, request.boundary, request.transport)
+    carried = ~lost_loads(request.phases, request.boundary, request.transport)
     hill, symmetry = identity_gaps(fine.moments, fine.solution.loads, False, carried)
     return {"hill_mandel": hill, "symmetry": symmetry}
-
-
-def _without_lost_axes(
-    phases: Phases, boundary: AbstractBoundary, found: Transport, value: np.ndarray
-) -> np.ndarray:
-    """Exact zeros where nothing connects: contacts through voxel edges and corners carry nothing in reality."""
-    lost = _lost_loads(phases, boundary, found)
-    if not lost.any():
-        return value
-    value = value.copy()
-    value[lost, :] = 0.0
-    value[:, lost] = 0.0
-    return value
-
-
-def _other_conditions(
-    request: _Request, fine: SolvedCell, discretization: float
-) -> list[tuple[str, np.ndarray]]:
-    found = []
-    for condition in request.conditions:
-        if condition == request.boundary or isinstance(condition, OppositeFaces):
-            continue
-        cell = solve_phases(
-            request.phases, condition, request.method(discretization), request.progress, request.store,
-            f"{condition.name} level 0",
-        )  # fmt: skip
-        found.append((condition.name, cell.effective.value))
-    return found
 
 
 def _verdicts(
@@ -385,7 +352,7 @@ def solver_record(cell: SolvedCell) -> SolverRecord:
         iterations=solution.iterations,
         residual=solution.residual,
         seconds=solution.seconds,
-        compile_seconds=solution.compile_seconds,
+        compile_seconds=0.0,
         device=jax.devices()[0].device_kind,
         peak_bytes=0,
         history=solution.history,

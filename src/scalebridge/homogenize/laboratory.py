@@ -39,6 +39,7 @@ from scalebridge.homogenize.result import (
     TensorBounds,
     Verdict,
 )
+from scalebridge.homogenize.spread import spread_of_conditions
 from scalebridge.homogenize.validity import (
     Transport,
     interface_share,
@@ -65,12 +66,20 @@ def homogenize_between_faces(
     """The scalar along `boundary.axis`, with budget, bracket and (one conducting phase) tortuosity."""
     boundary.edges(phases.image.grid.ndim, None)
     if volumes_problem(phases, boundary) is not None:
-        return _conduction(phases, boundary, accuracy, residual, fields, found, progress, store)
-    return _elements(phases, boundary, accuracy, residual, fields, found, progress, store)
+        return _conduction(phases, boundary, accuracy, residual, fields, conditions, found, progress, store)
+    return _elements(phases, boundary, accuracy, residual, fields, conditions, found, progress, store)
 
 
 def _energy_tolerance(accuracy: float | None, discretization: float) -> float:
     return float(np.clip(0.03 * max(accuracy or 0.0, discretization), 1e-9, 2e-3))
+
+
+def _elements_method(
+    accuracy: float | None, residual: float | None, discretization: float
+) -> PreconditionedConjugateGradients:
+    if residual is not None:
+        return PreconditionedConjugateGradients(residual, None)
+    return PreconditionedConjugateGradients(None, _energy_tolerance(accuracy, discretization))
 
 
 def _solve_volumes(
@@ -83,7 +92,7 @@ def _solve_volumes(
 
 def _conduction(
     phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
-    found: Transport, progress: AbstractProgress, store: AbstractStore,
+    conditions: tuple[AbstractBoundary, ...], found: Transport, progress: AbstractProgress, store: AbstractStore,
 ) -> HomogenizationResult:  # fmt: skip
     image = phases.image
     exact = len(image.present) == 1
@@ -124,7 +133,7 @@ def _conduction(
         iterations=tuple(int(i) for i in np.atleast_1d(solution.iterations)),
         residual=float(np.max(solution.residual)),
         seconds=0.0,
-        compile_seconds=float(getattr(solution, "compile_seconds", 0.0)),
+        compile_seconds=0.0,
         device=_device(),
         peak_bytes=0,
         history=tuple(tuple(float(v) for v in h) for h in solution.history),
@@ -133,15 +142,26 @@ def _conduction(
     mean = np.atleast_2d(solution.mean_flux)
     energy_value = float(value[0, 0])
     gap = abs(float(mean[0, boundary.axis]) - energy_value) / energy_value if energy_value > 0 else 0.0
+    # The other conditions are solved with the elements, so they are compared with the elements where these were solved.
+    spread = spread_of_conditions(
+        phases,
+        boundary,
+        value if cell is None else cell.effective.value,
+        conditions,
+        _elements_method(accuracy, residual, ladder.error or 0.0),
+        progress,
+        store,
+    )
     return _result(
         phases, boundary, value, accuracy, float(np.max(solution.energy_error)), ladder, bracket, exact, found,
-        record, solution.status, {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, fields, notes, solution,
+        record, solution.status, {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, fields, notes, spread,
+        solution,
     )  # fmt: skip
 
 
 def _elements(
     phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
-    found: Transport, progress: AbstractProgress, store: AbstractStore,
+    conditions: tuple[AbstractBoundary, ...], found: Transport, progress: AbstractProgress, store: AbstractStore,
 ) -> HomogenizationResult:  # fmt: skip
     image = phases.image
     exact = len(image.present) == 1 and not phases.orientations
@@ -149,15 +169,18 @@ def _elements(
     voxels: list[int] = []
 
     def method(discretization: float) -> PreconditionedConjugateGradients:
-        if residual is not None:
-            return PreconditionedConjugateGradients(residual, None)
-        return PreconditionedConjugateGradients(None, _energy_tolerance(accuracy, discretization))
+        return _elements_method(accuracy, residual, discretization)
 
-    if not phases.orientations and not exact:
+    if not exact:
         for level, coarse in reversed(list(enumerate(coarser_images(image), start=1))):
             progress.update("solve", 0, 0, f"{' x '.join(map(str, coarse.grid.shape))} voxels, faces")
             solved = solve_phases(
-                phases.on(coarse), boundary, method(0.02), progress, store, f"faces level {level}"
+                phases.coarsened(coarse, 2**level),
+                boundary,
+                method(0.02),
+                progress,
+                store,
+                f"faces level {level}",
             )
             values.append(solved.effective.value)
             voxels.append(max(coarse.grid.shape))
@@ -175,12 +198,15 @@ def _elements(
     )
     solution = cell.solution
     record = SolverRecord(
-        solution.iterations, solution.residual, 0.0, solution.compile_seconds, _device(), 0, solution.history,
+        solution.iterations, solution.residual, 0.0, 0.0, _device(), 0, solution.history,
         "voxel finite elements, preconditioned conjugate gradients",
     )  # fmt: skip
+    spread = spread_of_conditions(
+        phases, boundary, value, conditions, method(ladder.error or 0.0), progress, store
+    )
     return _result(
         phases, boundary, value, accuracy, float(np.max(solution.energy_error, initial=0.0)), ladder, None, exact,
-        found, record, solution.status, checks, sensitivity, cell, fields, [],
+        found, record, solution.status, checks, sensitivity, cell, fields, [], spread,
     )  # fmt: skip
 
 
@@ -188,7 +214,7 @@ def _result(
     phases: Phases, boundary: OppositeFaces, value: np.ndarray, accuracy: float | None, algebraic: float, ladder: Any,
     bracket: Bracket | None, exact: bool, found: Transport, record: SolverRecord, status: Status,
     checks: dict[str, float], sensitivity: tuple[Sensitivity, ...], cell: SolvedCell | None, fields: bool,
-    notes: list[str], volumes: FiniteVolumeSolution | None = None,
+    notes: list[str], spread: list[tuple[str, float]], volumes: FiniteVolumeSolution | None = None,
 ) -> HomogenizationResult:  # fmt: skip
     image = phases.image
     names = names_of(phases, boundary)
@@ -209,12 +235,14 @@ def _result(
                 exact,
                 interface_error(phases, cell.moments, mix, value) if cell is not None else None,
             ),
-            terms.boundary_term(value, [], boundary.name),
+            terms.boundary_term(spread, boundary.name),
             terms.parameter_term(parameter_error(sensitivity), sensitivity),
             terms.statistical_term(),
         ],
         accuracy,
     )
+    if error.reservation:
+        notes = [*notes, error.reservation]
     if status is Status.CONVERGED and error.met is False:
         status = Status.ACCURACY_NOT_MET
     records = phase_records(phases)

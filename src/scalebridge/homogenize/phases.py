@@ -91,6 +91,16 @@ class Phases:
         matrices = np.stack([self.matrices[self.image.present.index(label)] for label in image.present])
         return Phases(image, tuple(present), matrices, self.plane, orientations or {})
 
+    def coarsened(self, coarse: PhaseImage, factor: int) -> Phases:
+        """The same laws on the image coarsened by `factor`; a coarse voxel is oriented as its first fine one."""
+        where = tuple(slice(0, n * factor, factor) for n in coarse.grid.shape)
+        sampled = {
+            label: np.ascontiguousarray(r[(slice(None), slice(None), *where)])
+            for label, r in self.orientations.items()
+            if label in coarse.present
+        }
+        return self.on(coarse, sampled)
+
     def _packed(self) -> np.ndarray | None:
         turned = {label: r for label, r in self.orientations.items() if label in self.image.present}
         if not turned:

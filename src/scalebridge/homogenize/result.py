@@ -18,6 +18,8 @@ from scalebridge.grid import Field, PhaseImage
 from scalebridge.material.law import AbstractLaw
 
 BUDGET_TERMS = ("algebraic", "discretization", "boundary", "parameters", "statistical")
+# Without these an accuracy cannot be vouched for; the others are assessed when asked for.
+ESSENTIAL_TERMS = ("algebraic", "discretization")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,8 +51,15 @@ class ErrorBudget:
         return float(sum(term.value for term in self.terms if term.value is not None))
 
     @property
+    def missing(self) -> ErrorTerm | None:
+        """The essential term that was not assessed, if there is one: then nothing is known about the accuracy."""
+        return next((t for t in self.terms if t.name in ESSENTIAL_TERMS and t.value is None), None)
+
+    @property
     def largest(self) -> ErrorTerm | None:
-        """The term that prevents a better accuracy."""
+        """The term that prevents a better accuracy: the missing one before any that is known."""
+        if self.missing is not None:
+            return self.missing
         known = [term for term in self.terms if term.value is not None]
         return max(known, key=lambda term: term.value or 0.0) if known else None
 
@@ -58,12 +67,26 @@ class ErrorBudget:
     def next_step(self) -> str:
         """The most useful next step in words."""
         largest = self.largest
-        return largest.remedy if largest is not None and largest.value else ""
+        return largest.remedy if largest is not None and largest.value != 0 else ""
 
     @property
     def met(self) -> bool | None:
-        """Whether the total is within the accuracy asked for; None when none was asked for."""
-        return None if self.accuracy is None else self.total <= self.accuracy
+        """Whether the total is known to be within the accuracy asked for; None when none was asked for.
+
+        A total without one of the ESSENTIAL_TERMS is only part of the error and vouches for nothing.
+        """
+        return None if self.accuracy is None else self.missing is None and self.total <= self.accuracy
+
+    @property
+    def reservation(self) -> str:
+        """What an accuracy that was asked for cannot be judged by, as a sentence; "" where nothing is missing."""
+        missing = self.missing
+        if self.accuracy is None or missing is None:
+            return ""
+        return (
+            f"Whether the accuracy of {self.accuracy:.2g} is met is not known: the {missing.name} error was not "
+            f"assessed. {missing.how}".rstrip()
+        )
 
 
 @dataclasses.dataclass(frozen=True)

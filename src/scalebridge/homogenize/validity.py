@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces
+from scalebridge.cell.coefficients import PAIRS
 from scalebridge.grid import PhaseImage
 from scalebridge.grid.voxel_grid import AXIS_NAMES
 from scalebridge.homogenize.phases import Phases
@@ -60,6 +61,31 @@ def transport(phases: Phases, boundary: AbstractBoundary) -> Transport:
     floating = float(pieces.sizes[~carrying].sum()) / max(float(pieces.sizes.sum()), 1.0)
     touches = any(np.take(solid, end, axis).any() for axis in range(ndim) for end in (0, -1))
     return Transport(np.asarray(through.any(axis=0)), floating, bool(touches))
+
+
+def lost_loads(phases: Phases, boundary: AbstractBoundary, found: Transport) -> np.ndarray:
+    """Which unit loads (m,) find nothing that could carry them."""
+    ndim = phases.image.grid.ndim
+    if boundary.periodic:
+        carries = found.carries
+    else:  # Values prescribed on the whole boundary load whatever touches it.
+        carries = np.full(ndim, found.touches_boundary)
+    if not phases.vector:
+        return ~carries
+    return np.array([not (carries[i] and carries[j]) for i, j in PAIRS[ndim]])
+
+
+def without_lost_loads(
+    phases: Phases, boundary: AbstractBoundary, found: Transport, value: np.ndarray
+) -> np.ndarray:
+    """Exact zeros where nothing connects: contacts through voxel edges and corners carry nothing in reality."""
+    lost = lost_loads(phases, boundary, found)
+    if not lost.any():
+        return value
+    value = value.copy()
+    value[lost, :] = 0.0
+    value[:, lost] = 0.0
+    return value
 
 
 def seam_verdict(image: PhaseImage, boundary: AbstractBoundary) -> Verdict | None:

@@ -163,10 +163,12 @@ def _is_isotropic(result: HomogenizationResult) -> bool:
 
 def headline(result: HomogenizationResult) -> str:
     """E.g. "k = 1.83 W/(m K) ± 2.1 %, accuracy asked 1 %: not met"."""
-    words = f"{value_in_words(result)} ± {percent(result.error.total)}"
+    missing = result.error.missing
+    part = "" if missing is None else f" without the {missing.name} error"
+    words = f"{value_in_words(result)} ± {percent(result.error.total)}{part}"
     if result.error.met is None:
         return words
-    verdict = "met" if result.error.met else "not met"
+    verdict = "met" if result.error.met else "not met" if missing is None else "not confirmed"
     return f"{words}, accuracy asked {percent(result.error.accuracy)}: {verdict}"
 
 
