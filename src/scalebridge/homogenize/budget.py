@@ -101,12 +101,13 @@ def parameter_term(error: float | None, found: Sequence[Sensitivity] = ()) -> Er
             "parameters", None, "Not assessed: no property was given with an uncertainty.",
             'Give properties with their uncertainty, e.g. k="2.5+-0.1".',
         )  # fmt: skip
-    worst = max(found, key=lambda s: s.effect, default=None)
+    thermal = " or of its thermal expansion" if any(s.expansion_effect > s.effect for s in found) else ""
+    worst = max(found, key=lambda s: s.largest_effect, default=None)
     name = f"{worst.parameter} of phase {worst.label}" if worst else "the property of the largest effect"
     return ErrorTerm(
         "parameters",
         error,
-        "Derivatives of the tensor by the phase properties times their standard deviations, added in squares.",
+        f"Derivatives of the tensor{thermal} by the phase properties times their standard deviations, added in squares.",
         f"Measure {name} more precisely.",
     )
 

@@ -35,7 +35,7 @@ from scalebridge.homogenize.phases import Phases, collect_phases
 from scalebridge.homogenize.resolution import Prolonged, coarser_images, resolution_estimate
 from scalebridge.homogenize.result import Bracket, HomogenizationResult, SolverRecord, Verdict
 from scalebridge.homogenize.spread import check_conditions, spread_of_conditions
-from scalebridge.homogenize.thermal import thermal_expansion
+from scalebridge.homogenize.thermal import thermal_expansion, with_expansion
 from scalebridge.homogenize.validity import (
     Transport,
     interface_share,
@@ -178,6 +178,22 @@ def _all_loads(request: _Request) -> HomogenizationResult:
             )
             for s in found
         )
+    thermal = None
+    if phases.expansions is not None:
+        thermal = thermal_expansion(fine.moments, fine.effective, phases.matrices, phases.expansions)
+        if thermal is None:
+            notes.append("Thermal expansion is not available for oriented grains yet.")
+        else:
+            found = with_expansion(
+                found,
+                thermal,
+                fine.moments,
+                fine.effective,
+                phases.laws,
+                image.present,
+                phases.plane,
+                image.grid.ndim,
+            )
     spread = spread_of_conditions(
         phases,
         boundary,
@@ -213,16 +229,11 @@ def _all_loads(request: _Request) -> HomogenizationResult:
     extra: dict[str, Any] = derived_quantities(
         value, phases.by_label, image.fractions, connected=request.transport.carries
     )
-    thermal = None
-    if phases.expansions is not None:
-        thermal = thermal_expansion(fine.moments, fine.effective, phases.matrices, phases.expansions)
-        if thermal is None:
-            notes.append("Thermal expansion is not available for oriented grains yet.")
-        else:
-            extra["heat_free_stress"] = thermal.heat_free_stress
-            extra["expansion"] = thermal.expansion
-            if thermal.note:
-                notes.append(thermal.note)
+    if thermal is not None:
+        extra["heat_free_stress"] = thermal.heat_free_stress
+        extra["expansion"] = thermal.expansion
+        if thermal.note:
+            notes.append(thermal.note)
     if error.reservation:
         notes.append(error.reservation)
     status = fine.solution.status
@@ -236,7 +247,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
         value=value,
         model=effective_law(phases, value, thermal.expansion if thermal else None),
         error=error,
-        validity=_verdicts(request, value, thermal.expansion if thermal else None, algebraic),
+        validity=_verdicts(request, value, thermal.reciprocal if thermal else None, algebraic),
         bounds=phases.bounds(),
         bracket=bracket,
         checks=_checks(request, fine),

@@ -93,6 +93,12 @@ def sensitivities(
 
 
 def parameter_error(found: Sequence[Sensitivity]) -> float | None:
-    """Relative standard deviation of the tensor from independent property uncertainties; None if none was given."""
-    effects = [s.effect for s in found if s.uncertainty > 0]
-    return float(np.sqrt(np.sum(np.square(effects)))) if effects else None
+    """Relative standard deviation from independent property uncertainties; None if none was given.
+
+    Of the tensor, or of the thermal expansion where that is more uncertain.
+    """
+    given = [s for s in found if s.uncertainty > 0]
+    if not given:
+        return None
+    tensor, expansion = ([s.effect for s in given], [s.expansion_effect for s in given])
+    return float(max(np.linalg.norm(tensor), np.linalg.norm(expansion)))

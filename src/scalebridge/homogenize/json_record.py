@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.homogenize.result import BUDGET_TERMS, HomogenizationResult
+from scalebridge.homogenize.result import BUDGET_TERMS, HomogenizationResult, Sensitivity
 from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt, strain_to_voigt, stress_to_voigt
 
 SCHEMA = "scalebridge.homogenize/1"
@@ -90,6 +90,18 @@ def _vectors(result: HomogenizationResult) -> dict[str, Any]:
     }
 
 
+def _thermal(sensitivity: Sensitivity) -> dict[str, Any]:
+    """The derivatives of expansion and heat-free stress, in the components of the record; empty elsewhere."""
+    if sensitivity.heat_free_stress is None:
+        return {}
+    free = sensitivity.expansion
+    return {
+        "expansion_derivative": None if free is None else plain(strain_to_voigt(free)),
+        "heat_free_stress_derivative": plain(stress_to_voigt(sensitivity.heat_free_stress)),
+        "expansion_effect": plain(sensitivity.expansion_effect),
+    }
+
+
 def to_json(result: HomogenizationResult) -> dict[str, Any]:
     """The record of a result under the schema `scalebridge.homogenize/1`.
 
@@ -155,6 +167,7 @@ def to_json(result: HomogenizationResult) -> dict[str, Any]:
                 "uncertainty": plain(s.uncertainty),
                 "effect": plain(s.effect),
             }
+            | _thermal(s)
             for s in result.sensitivities
         ],
         "resolution": result.resolution

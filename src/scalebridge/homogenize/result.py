@@ -136,6 +136,8 @@ class Sensitivity:
 
     derivative: same shape as `HomogenizationResult.value`, in units of value per unit of the property.
     uncertainty: standard deviation given by the user (0 if none); `effect` = |derivative| * uncertainty / |value|.
+    expansion, heat_free_stress (m,) Mandel: their derivatives, in thermoelasticity (None elsewhere, and where they are
+    not known); `expansion_effect` = |expansion| * uncertainty / |effective expansion|.
     """
 
     label: int
@@ -144,6 +146,14 @@ class Sensitivity:
     derivative: np.ndarray
     uncertainty: float = 0.0
     effect: float = 0.0
+    expansion: np.ndarray | None = None
+    heat_free_stress: np.ndarray | None = None
+    expansion_effect: float = 0.0
+
+    @property
+    def largest_effect(self) -> float:
+        """Of `effect` and `expansion_effect`."""
+        return max(self.effect, self.expansion_effect)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
