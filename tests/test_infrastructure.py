@@ -278,3 +278,49 @@ def test_the_public_names_exist() -> None:
         assert getattr(scalebridge, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'homogenise'"):
         scalebridge.homogenise  # noqa: B018
+
+
+def test_compiled_programs_are_kept_only_when_asked(tmp_path: Path) -> None:
+    # In processes of their own: the setting holds for a whole process.
+    code = """
+import sys, scalebridge
+assert "jax" not in sys.modules
+import jax, jax.numpy as jnp
+jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+jax.jit(lambda x: jnp.sin(x) @ x)(jnp.ones((3, 3)))  # before it is asked for: not kept
+folder = scalebridge.enable_compilation_cache(*sys.argv[1:])
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+jax.jit(lambda x: jnp.cos(x) @ x)(jnp.ones((3, 3)))
+print(folder)
+"""
+    home = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "home"), "JAX_ENABLE_COMPILATION_CACHE": "true"}
+    home.pop("JAX_COMPILATION_CACHE_DIR", None)
+    for arguments, expected in (
+        ([], tmp_path / "home" / "scalebridge" / "xla"),
+        ([str(tmp_path / "own")], tmp_path / "own"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env=home, timeout=120
+        )
+        assert done.stdout.strip() == str(expected), done.stderr
+        assert any(expected.iterdir())
+
+
+def test_a_cache_that_was_asked_for_by_name_must_be_possible(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputError, match="a file, not a folder"):
+        compilation_cache.enable_compilation_cache(tmp_path / "file" / "cache")
+
+
+def test_checking_a_folder_leaves_no_trace(tmp_path: Path) -> None:
+    files.check_folder(tmp_path / "new" / "deep", needed_bytes=1000)
+    files.check_file(tmp_path / "file")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OutputError, match="are free"):
+        files.check_folder(tmp_path, needed_bytes=10**18)
+    (tmp_path / "file").write_text("kept")
+    with pytest.raises(OutputError, match="--force"):
+        files.check_file(tmp_path / "file")
+    files.check_file(tmp_path / "file", force=True)
+    with pytest.raises(OutputError, match="it is a folder"):
+        files.check_file(tmp_path, force=True)

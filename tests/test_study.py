@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from scalebridge.core.errors import InputError, LawError, OutputError, PhaseError, StudyError, UnitError
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.study.example import EXAMPLE
-from scalebridge.study.folder import claim, refuse_finished, run_key, settings_seen_from
+from scalebridge.study.folder import check_output, claim, run_key, settings_seen_from
 from scalebridge.study.images import parse_ranges
 from scalebridge.study.parse import load_study, parse_study, study_from_data
 from scalebridge.study.plan import check_labels, prepare
@@ -369,4 +369,4 @@ def test_thousands_of_mutated_studies_are_valid_or_refused(tmp_path: Path) -> No
 
 def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Cannot write"):
-        refuse_finished(tmp_path / ("x" * 300), False)
+        check_output(tmp_path / ("x" * 300))

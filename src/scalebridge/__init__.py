@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scalebridge.cell.boundary import KinematicUniform, OppositeFaces, Periodic, Platens, StaticUniform
+    from scalebridge.core.compilation_cache import enable_compilation_cache
     from scalebridge.core.units import quantity
     from scalebridge.grid import Field, GreyImage, PhaseImage, VoxelGrid
     from scalebridge.homogenize.driver import homogenize
@@ -44,6 +45,7 @@ __all__ = [
     "Thermoelasticity",
     "VoxelGrid",
     "describe",
+    "enable_compilation_cache",
     "estimate",
     "generate",
     "homogenize",
@@ -73,6 +75,7 @@ _HOME = {
     "Thermoelasticity": "scalebridge.material",
     "VoxelGrid": "scalebridge.grid",
     "describe": "scalebridge.microstructure",
+    "enable_compilation_cache": "scalebridge.core.compilation_cache",
     "estimate": "scalebridge.homogenize.forecast",
     "generate": "scalebridge.microstructure.generate",
     "homogenize": "scalebridge.homogenize",

@@ -21,20 +21,20 @@ def convert(
     force: bool
         Overwrite a file of that name.
     """
+    import math
     from pathlib import Path
 
-    from scalebridge.core.errors import OutputError
-    from scalebridge.microstructure.write import write_image
+    from scalebridge.cli.wrapping import wrapped
+    from scalebridge.microstructure.write import check_target, write_image
+    from scalebridge.study.disk import planned_shape
     from scalebridge.study.images import prepare_image
     from scalebridge.study.parse import image_section
 
-    path = Path(target)
-    if path.exists() and not force:
-        raise OutputError(f"{path} exists already. Choose another name, or overwrite with --force.")
     section = image_section(reading.section(image))
+    check_target(target, force=force)  # before a large image is read
+    check_target(target, force=force, voxels=math.prod(planned_shape(section, Path())))
     labelled = prepare_image(section, Path())
-    write_image(labelled, path)
-    for step in labelled.history:
-        print(f"- {step}")
-    print(f"Written {path}.")
+    write_image(labelled, target)
+    print(wrapped("\n".join(f"-  {step}" for step in labelled.history)))
+    print(f"Written {target}.")
     return 0

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from scalebridge import __version__
 from scalebridge.cli.progress import Progress
+from scalebridge.cli.wrapping import wrapped
 from scalebridge.core.compilation_cache import enable_compilation_cache
 from scalebridge.core.files import writing
 from scalebridge.core.provenance import file_sha256
-from scalebridge.study.folder import RunFolder, claim, refuse_finished, run_key, settings_seen_from
+from scalebridge.study.disk import planned_shape, results_bytes
+from scalebridge.study.folder import RunFolder, check_output, claim, run_key, settings_seen_from
 from scalebridge.study.plan import Plan, prepare
 from scalebridge.study.schema import Study
 from scalebridge.study.toml_text import to_toml
 
 if TYPE_CHECKING:
     from scalebridge.homogenize.result import HomogenizationResult
-
-_FIELD_BYTES_PER_VOXEL = 200
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +40,9 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
     """Prepares, runs, writes and prints a study; returns the exit code."""
     folder = None if study.output.folder is None else Path(base) / study.output.folder
     if folder is not None and not show.dry_run:
-        refuse_finished(folder, show.force)  # before a large image is read
+        # What would be wrong with the folder after the work is said before a large image is read.
+        check_output(folder, force=show.force)
+        check_output(folder, force=show.force, needed_bytes=_room(study, base))
     plan = prepare(study, base)
     # The solver is loaded only now: a mistake in the input is answered without waiting for it.
     from scalebridge.study.run import run as run_plan
@@ -48,7 +50,7 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
     if show.dry_run:
         return _print_plan(plan, show)
     if not (show.json or show.quiet):
-        print(plan.words + "\n", flush=True)
+        print(wrapped(plan.words) + "\n", flush=True)
     enable_compilation_cache()
     if folder is None:
         with Progress(show.progress, quiet=show.quiet) as progress:
@@ -58,8 +60,8 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
     hashes = {role: file_sha256(path) for role, path in plan.inputs.items()}
     settings = {key: value for key, value in study.settings().items() if key != "output"}
     key = run_key(hashes, settings | {"fields": study.output.fields}, __version__)
-    fields = _FIELD_BYTES_PER_VOXEL * plan.image.grid.size if study.output.fields else 0
-    with claim(folder, key, force=show.force, needed_bytes=fields) as claimed:
+    needed = results_bytes(study, plan.image.grid.shape)
+    with claim(folder, key, force=show.force, needed_bytes=needed) as claimed:
         if claimed.resumed and not show.quiet:
             print(f"Resuming the interrupted run in {folder}.", file=sys.stderr)
         claimed.begin(_study_text(study, base, folder))
@@ -69,8 +71,13 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
             _write(result, claimed, study.output.fields)
     _print_result(result, show)
     if not (show.json or show.quiet):
-        print(f"\nWritten to {folder}: {', '.join(sorted(p.name for p in folder.iterdir()))}")
+        names = ", ".join(sorted(path.name for path in folder.iterdir()))
+        print("\n" + wrapped(f"Written to {folder}: {names}"))
     return result.status.exit_code
+
+
+def _room(study: Study, base: Path | str) -> int:
+    return results_bytes(study, planned_shape(study.image, Path(base)))
 
 
 def _write(result: HomogenizationResult, folder: RunFolder, fields: bool) -> None:
@@ -102,7 +109,7 @@ def _print_plan(plan: Plan, show: Presentation) -> int:
         }
         print(json_module.dumps(record, allow_nan=False))
     else:
-        print(f"{plan.words}\nEstimate   {needed.words}")
+        print(wrapped(f"{plan.words}\nEstimate   {needed.words}"))
     return 0
 
 

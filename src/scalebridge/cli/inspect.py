@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from scalebridge.grid import GreyImage, PhaseImage
 
 _DEFAULT_IMAGE = ImageOptions()
+_MOST_PHASES = 12  # said in words; --json has more
 
 
 def inspect(
@@ -42,17 +43,21 @@ def inspect(
     import json as json_module
     from pathlib import Path
 
-    from scalebridge.core.errors import ImageError, OutputError
+    from scalebridge.cli.wrapping import wrapped
+    from scalebridge.core.errors import ImageError
     from scalebridge.homogenize.json_record import plain
     from scalebridge.microstructure import describe, slices_picture
+    from scalebridge.microstructure.description import check_picture
     from scalebridge.microstructure.read import split_dataset
     from scalebridge.study.images import prepare_image
     from scalebridge.study.parse import image_section
 
     section = image_section(reading.section(image))
     target = Path(picture) if picture is not None else Path(f"{split_dataset(image)[0].stem}-slices.png")
-    if picture is not None and target.exists() and not force:
-        raise OutputError(f"{target} exists already. Choose another name, or overwrite with --force.")
+    if (
+        not no_picture
+    ):  # before a large image is read; our own name for the picture may be taken by the last one
+        check_picture(target, force=force or picture is None)
     try:
         labelled = prepare_image(section, Path())
     except ImageError as error:
@@ -63,7 +68,7 @@ def inspect(
         if not no_picture:
             slices_picture(grey, target)
             record["picture"] = str(target)
-        print(json_module.dumps(plain(record), allow_nan=False) if json else _grey_words(record))
+        print(json_module.dumps(plain(record), allow_nan=False) if json else wrapped(_grey_words(record)))
         return 0
     description = describe(labelled)
     costs = _costs(labelled)
@@ -74,11 +79,11 @@ def inspect(
         record["picture"] = None if no_picture else str(target)
         print(json_module.dumps(plain(record), allow_nan=False))
         return 0
-    print(description)
-    for name, cost in costs.items():
-        print(f"A run ({name}): {cost['words']}")
+    lines = [description.words(most=_MOST_PHASES)]
+    lines += [f"A run ({name}): {cost['words']}" for name, cost in costs.items()]
     if not no_picture:
-        print(f"Slices saved to {target}.")
+        lines.append(f"Slices saved to {target}.")
+    print(wrapped("\n".join(lines)))
     return 0
 
 
@@ -140,11 +145,11 @@ def _describe_grey(grey: GreyImage, why: str) -> dict[str, Any]:
 
 def _grey_words(record: dict[str, Any]) -> str:
     quantiles = ", ".join(f"{name}: {value:g}" for name, value in record["quantiles"].items())
-    return "\n".join(
-        [
-            *(f"- {step}" for step in record["history"]),
-            f"Grey values from {record['minimum']:g} to {record['maximum']:g}, mean {record['mean']:g} "
-            f"({quantiles}).",
-            f"Not yet usable for a run: {record['note']}",
-        ]
+    lines = [f"-  {step}" for step in record["history"]]
+    lines.append(
+        f"Grey values from {record['minimum']:g} to {record['maximum']:g}, mean {record['mean']:g} ({quantiles})."
     )
+    lines.append(f"Not yet usable for a run: {record['note']}")
+    if record.get("picture") is not None:
+        lines.append(f"Slices saved to {record['picture']}.")
+    return "\n".join(lines)

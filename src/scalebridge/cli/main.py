@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; messages about errors go to stderr, one each."""
     _prepare_process()
     words = sys.argv[1:] if arguments is None else list(arguments)
-    output = _after(words, "--output")
+    output = _after(words, "--output") or _after(words, "-o")
+    if strange := next(filter(None, map(_not_text, words)), ""):
+        return _fail(strange, BAD_INPUT)
     try:
         code = application()(words, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
@@ -117,6 +119,19 @@ def _unexpected(error: Exception) -> int:
         "SCALEBRIDGE_DEBUG=1 in the environment prints.",
         FAILURE,
     )
+
+
+def _not_text(word: str) -> str:
+    """What is wrong with a name that is not text; results, which say what they were made from, could not say it."""
+    try:
+        word.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = os.fsencode(word).decode("utf-8", "backslashreplace")
+        return (
+            f"The name '{shown}' is not UTF-8 text, and results could not say what they were made from. Rename "
+            "the file, or give a link to it that has a plain name."
+        )
+    return ""
 
 
 def _after(words: Sequence[str], option: str) -> str | None:

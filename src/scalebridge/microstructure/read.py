@@ -156,11 +156,17 @@ def _format_of(file: Path, raw: RawLayout | None) -> AbstractImageFormat:
     )
 
 
+def _printable(name: str) -> str:
+    """A name that holds bytes which are no text, such that it can be printed and kept in a history."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _axes(stored: StoredImage, axes: str | None, where: str) -> str:
     expected = "xyz"[: len(stored.shape)]
     if len(stored.shape) not in (2, 3):
         raise ImageError(
-            f"{where} has {len(stored.shape)} axes of length {stored.shape}; an image has 2 or 3."
+            f"{where} has {len(stored.shape)} ax{'i' if len(stored.shape) == 1 else 'e'}s, shape {stored.shape}; "
+            "an image has 2 or 3."
         )
     order = stored.order if axes is None else axes.lower()
     if sorted(order) != sorted(expected):
@@ -176,7 +182,7 @@ def _read(
 ) -> tuple[np.ndarray, VoxelGrid, tuple[str, ...]]:
     stored = open_image(path, dataset=dataset, raw=raw)
     file = split_dataset(path)[0]
-    where = file.name
+    where = _printable(file.name)
     order = _axes(stored, axes, where)
     if stored.dtype.kind not in "buif":
         kind = "complex numbers" if stored.dtype.kind == "c" else f"{stored.dtype}"
@@ -210,9 +216,10 @@ def _history(
     notes = f" ({'; '.join(stored.notes)})" if stored.notes else ""
     read = f"read {where} as {stored.format}{notes}: {stored.dtype.name}, {format_bytes(stored.nbytes)}"
     how = "as told by the caller" if overridden else "the format's order"
-    turned = "" if order == "xyz"[: len(order)] else ", transposed"
-    words = f"stored as [{names}] of {lengths} ({how}){turned} to [{', '.join('xyz'[: len(order)])}] of "
-    steps = [read, words + " x ".join(map(str, grid.shape))]
+    words = f"stored as [{names}] of {lengths} ({how})"
+    if order != "xyz"[: len(order)]:
+        words += f", transposed to [{', '.join('xyz'[: len(order)])}] of {' x '.join(map(str, grid.shape))}"
+    steps = [read, words]
     if grid.spacing is None:
         return (*steps, "voxel spacing unknown")
     text = " x ".join(format_quantity(h, "m") for h in grid.spacing)

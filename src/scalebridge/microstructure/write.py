@@ -9,9 +9,30 @@ from typing import IO, Any
 import numpy as np
 
 from scalebridge.core.errors import OutputError
-from scalebridge.core.files import replacing, writing
+from scalebridge.core.files import check_file, replacing, writing
 from scalebridge.grid import GreyImage, PhaseImage
 from scalebridge.microstructure.vti_writer import write_fields_vti
+
+_ENDINGS = (".tif", ".tiff", ".vti", ".h5", ".hdf5", ".npy")
+
+
+def check_target(path: str | Path, *, force: bool = False, voxels: int = 0) -> None:
+    """Makes sure, before the work, that `write_image` can write an image of so many `voxels` to `path`.
+
+    Fails when: the ending is unknown, the name is taken and `force` is not set, the file cannot be written, or the
+    disk has too little room (OutputError).
+    """
+    from scalebridge.microstructure.read import split_dataset
+
+    file = split_dataset(path)[0]
+    suffix = file.suffix.lower()
+    if suffix not in _ENDINGS:
+        raise OutputError(
+            f"Cannot write {file.name}: the ending {suffix!r} is none of {', '.join(_ENDINGS)}. The ending says "
+            "the format."
+        )
+    # Only NPY is not compressed; of the others nobody knows beforehand how small they become.
+    check_file(file, force=force, needed_bytes=voxels if suffix == ".npy" else 0)
 
 
 def write_image(image: PhaseImage | GreyImage, path: str | Path) -> None:
@@ -23,6 +44,7 @@ def write_image(image: PhaseImage | GreyImage, path: str | Path) -> None:
     """
     from scalebridge.microstructure.read import split_dataset
 
+    check_target(path, force=True)
     file, dataset = split_dataset(path)
     values = image.labels if isinstance(image, PhaseImage) else image.values
     spacing = image.grid.spacing
@@ -34,13 +56,9 @@ def write_image(image: PhaseImage | GreyImage, path: str | Path) -> None:
     elif suffix in (".h5", ".hdf5"):
         with replacing(file) as stream:
             _write_hdf5(stream, values, spacing, dataset or "/labels")
-    elif suffix in writers:
+    else:
         with replacing(file) as stream:
             writers[suffix](stream, values, spacing)
-    else:
-        raise OutputError(
-            f"Cannot write {file.name}: the ending {suffix!r} is none of .tif, .tiff, .vti, .h5, .npy."
-        )
 
 
 def write_slices(image: PhaseImage | GreyImage, folder: str | Path, stem: str = "slice") -> None:

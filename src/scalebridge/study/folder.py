@@ -14,8 +14,7 @@ from typing import Any, final
 
 from scalebridge.core.checkpoint import DirectoryStore
 from scalebridge.core.errors import OutputError
-from scalebridge.core.files import write_text, writing
-from scalebridge.core.memory import format_bytes
+from scalebridge.core.files import check_folder, write_text, writing
 from scalebridge.microstructure.read import split_dataset
 from scalebridge.study.schema import Study
 
@@ -57,15 +56,22 @@ class RunFolder:
         shutil.rmtree(self.path / CHECKPOINT, ignore_errors=True)
 
 
-def refuse_finished(folder: Path | str, force: bool) -> None:
-    """Raises OutputError when `folder` holds results that are not those of an interrupted run of ours."""
+def check_output(folder: Path | str, *, force: bool = False, needed_bytes: int = 0) -> None:
+    """Makes sure that results can go to `folder`, before a large image is read. Makes and changes nothing.
+
+    Fails when: it holds results that are not those of an interrupted run and `force` is not set, cannot be
+    written, or has less than `needed_bytes` and the size of a report free (OutputError).
+    """
     path = Path(folder)
     with writing(path):  # a name that is too long, a folder that may not be entered
+        if path.exists() and not path.is_dir():
+            raise OutputError(f"Cannot write results to {path}: it is a file, not a folder.")
         present = [name for name in (*RESULTS, STUDY) if (path / name).exists()]
     if present and not (path / CHECKPOINT).is_dir() and not force:
         raise OutputError(
             f"{path} already holds {', '.join(present)}. Choose another folder, or overwrite with --force."
         )
+    check_folder(path, needed_bytes + _REPORT_BYTES)
 
 
 @contextlib.contextmanager
@@ -76,19 +82,10 @@ def claim(folder: Path | str, key: str, *, force: bool = False, needed_bytes: in
     `needed_bytes` free, or another run is at work in it (OutputError).
     """
     path = Path(folder)
+    check_output(path, force=force, needed_bytes=needed_bytes)
     with writing(path):
-        if path.exists() and not path.is_dir():
-            raise OutputError(f"Cannot write results to {path}: it is a file, not a folder.")
         path.mkdir(parents=True, exist_ok=True)
-        refuse_finished(path, force)
         checkpoint = path / CHECKPOINT
-        free = shutil.disk_usage(path).free
-        if free < needed_bytes + _REPORT_BYTES:
-            raise OutputError(
-                f"Cannot write results to {path}: they need about "
-                f"{format_bytes(needed_bytes + _REPORT_BYTES)}, and {format_bytes(free)} are free. "
-                "Make room or choose another folder."
-            )
         resumed = (checkpoint / key).is_dir() and any((checkpoint / key).iterdir())
         (checkpoint / key).mkdir(parents=True, exist_ok=True)
         lock = (checkpoint / "lock").open("w")

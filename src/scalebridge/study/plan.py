@@ -77,6 +77,8 @@ def prepare(study: Study, base: Path | str = ".") -> Plan:
     notes: list[str] = []
     boundary = _boundary(study.boundary.condition, study.boundary, notes)
     conditions = tuple(_boundary(name, study.boundary, notes) for name in study.boundary.compare)
+    if study.output.fields and study.output.folder is None:
+        notes.append("the local fields are computed and not kept: no output folder is given (--output DIR)")
     image = prepare_image(study.image, base)
     check_labels(image, laws)
     _check_same_quantity(laws)
