@@ -8,10 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.core.units import Uncertain
 from scalebridge.material import anisotropic, isotropic, orthotropic, transversely_isotropic
-from scalebridge.material.law import AbstractLaw, Response
-from scalebridge.material.linear import checked_drive, linear_response
+from scalebridge.material.linear import AbstractTensorLaw
 from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
 from scalebridge.material.physics import CONDUCTION, Physics, Transport, transport_of_dimension
 from scalebridge.material.symmetry import Number
@@ -21,7 +19,7 @@ ISOTROPY_TOLERANCE = 1e-10
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Conduction(AbstractLaw):
+class Conduction(AbstractTensorLaw):
     """q = k g: conductivity k (3, 3), or (2, 2) for an effective law of a 2-D cell.
 
     Units: any consistent ones, SI by convention. Zero conductivity is a true void.
@@ -93,30 +91,12 @@ class Conduction(AbstractLaw):
         return Physics.CONDUCTION
 
     @property
-    def tensor(self) -> np.ndarray:
-        """The conductivity in global axes (d, d)."""
-        return self.conductivity.tensor
-
-    @property
-    def parameters(self) -> Mapping[str, Uncertain]:
-        return self.conductivity.parameters
-
-    def derivative(self, name: str) -> np.ndarray:
-        """d tensor / d parameter (d, d), to round-off."""
-        return self.conductivity.derivative(name)
+    def oriented_tensor(self) -> OrientedTensor:
+        return self.conductivity
 
     def oriented(self, rotation: ArrayLike) -> Conduction:
         """The same material turned by a rotation (d, d), local -> global."""
         return dataclasses.replace(self, conductivity=self.conductivity.oriented(rotation))
-
-    @property
-    def is_void(self) -> bool:
-        return self.conductivity.is_zero
-
-    @property
-    def is_isotropic(self) -> bool:
-        """Whether the tensor is a multiple of the identity, however it was given."""
-        return self.isotropic_parameters is not None
 
     @property
     def isotropic_parameters(self) -> Mapping[str, float] | None:
@@ -126,29 +106,9 @@ class Conduction(AbstractLaw):
             return None
         return {"k": k}
 
-    @property
-    def name(self) -> str:
-        """The law in words."""
-        return "void" if self.is_void else self.conductivity.words
-
     def record(self) -> dict[str, Any]:
         """Everything needed to build it again, in plain numbers and words."""
         return {"physics": str(self.physics), "transport": self.transport.name, **self.conductivity.record()}
-
-    def initial_state(self, n: int) -> Any:
-        return ()
-
-    def respond(
-        self,
-        state: Any,
-        drive: Any,
-        dt: float = 0.0,
-        want: tuple[str, ...] = ("flux", "tangent"),
-        tolerance: float = 0.0,
-    ) -> Response:
-        """Fluxes of n gradients (n, d)."""
-        gradients = checked_drive(drive, (len(self.tensor),), "gradients")
-        return linear_response(self.tensor, gradients, state, want)
 
 
 def along(axis: ArrayLike) -> np.ndarray | None:

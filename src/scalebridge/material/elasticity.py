@@ -9,11 +9,9 @@ from typing import Any
 import numpy as np
 
 from scalebridge.core.errors import LawError
-from scalebridge.core.units import Uncertain
 from scalebridge.material import anisotropic, cubic, isotropic, orthotropic, transversely_isotropic
 from scalebridge.material.conduction import ISOTROPY_TOLERANCE, along
-from scalebridge.material.law import AbstractLaw, Response
-from scalebridge.material.linear import checked_drive, linear_response
+from scalebridge.material.linear import AbstractTensorLaw
 from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
 from scalebridge.material.physics import Physics
 from scalebridge.material.symmetry import Number
@@ -27,7 +25,7 @@ from scalebridge.numerics.mandel import (
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Elasticity(AbstractLaw):
+class Elasticity(AbstractTensorLaw):
     """sigma = C : epsilon, C (6, 6) Mandel, or (3, 3) (xx, yy, xy) for an effective law of a 2-D cell.
 
     Units: any consistent ones, SI by convention. Zero stiffness is a true void.
@@ -136,30 +134,12 @@ class Elasticity(AbstractLaw):
         return Physics.ELASTICITY
 
     @property
-    def tensor(self) -> np.ndarray:
-        """The stiffness in global axes, Mandel (m, m)."""
-        return self.stiffness.tensor
-
-    @property
-    def parameters(self) -> Mapping[str, Uncertain]:
-        return self.stiffness.parameters
-
-    def derivative(self, name: str) -> np.ndarray:
-        """d tensor / d parameter, Mandel (m, m), to round-off."""
-        return self.stiffness.derivative(name)
+    def oriented_tensor(self) -> OrientedTensor:
+        return self.stiffness
 
     def oriented(self, rotation: ArrayLike) -> Elasticity:
         """The same material turned by a rotation (d, d), local -> global."""
         return dataclasses.replace(self, stiffness=self.stiffness.oriented(rotation))
-
-    @property
-    def is_void(self) -> bool:
-        return self.stiffness.is_zero
-
-    @property
-    def is_isotropic(self) -> bool:
-        """Whether the tensor has no preferred direction, however it was given."""
-        return self.isotropic_parameters is not None
 
     @property
     def isotropic_parameters(self) -> Mapping[str, float] | None:
@@ -180,26 +160,6 @@ class Elasticity(AbstractLaw):
             return {"K": 0.0, "G": 0.0, "E": 0.0}
         return {"K": K, "G": G, "E": 9 * K * G / (3 * K + G), "nu": (3 * K - 2 * G) / (6 * K + 2 * G)}
 
-    @property
-    def name(self) -> str:
-        """The law in words."""
-        return "void" if self.is_void else self.stiffness.words
-
     def record(self) -> dict[str, Any]:
         """Everything needed to build it again, in plain numbers and words."""
         return {"physics": str(self.physics), **self.stiffness.record()}
-
-    def initial_state(self, n: int) -> Any:
-        return ()
-
-    def respond(
-        self,
-        state: Any,
-        drive: Any,
-        dt: float = 0.0,
-        want: tuple[str, ...] = ("flux", "tangent"),
-        tolerance: float = 0.0,
-    ) -> Response:
-        """Mandel stresses of n Mandel strains (n, m)."""
-        strains = checked_drive(drive, (len(self.tensor),), "Mandel strains")
-        return linear_response(self.tensor, strains, state, want)

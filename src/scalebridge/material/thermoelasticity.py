@@ -13,8 +13,7 @@ from scalebridge.core.errors import LawError
 from scalebridge.core.units import Uncertain
 from scalebridge.material import anisotropic, isotropic
 from scalebridge.material.elasticity import Elasticity
-from scalebridge.material.law import AbstractLaw, Response
-from scalebridge.material.linear import checked_drive, linear_response
+from scalebridge.material.linear import AbstractLinearLaw
 from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
 from scalebridge.material.physics import Physics
 from scalebridge.material.symmetry import Number, as_uncertain
@@ -22,7 +21,7 @@ from scalebridge.numerics.mandel import from_mandel, to_mandel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Thermoelasticity(AbstractLaw):
+class Thermoelasticity(AbstractLinearLaw):
     """sigma = C : (epsilon - alpha T): an elastic law and its free thermal expansion, both in the same axes.
 
     Units: stiffness as given (Pa), expansion in 1/K. A void has neither.
@@ -103,6 +102,15 @@ class Thermoelasticity(AbstractLaw):
         return -self.tensor @ self.expansion
 
     @property
+    def tangents(self) -> Mapping[int, np.ndarray]:
+        """By a Mandel strain (m, m), or by a strain and a temperature rise (m, m + 1).
+
+        The last column of the latter is the heat-free stress.
+        """
+        m = len(self.tensor)
+        return {m: self.tensor, m + 1: np.column_stack([self.tensor, self.heat_free_stress])}
+
+    @property
     def parameters(self) -> Mapping[str, Uncertain]:
         """Those of the elastic law, then those of the expansion."""
         return types.MappingProxyType({**self.elasticity.parameters, **self.thermal_expansion.parameters})
@@ -129,11 +137,6 @@ class Thermoelasticity(AbstractLaw):
         return self.elasticity.is_void
 
     @property
-    def is_isotropic(self) -> bool:
-        """Whether neither the stiffness nor the expansion has a preferred direction."""
-        return self.isotropic_parameters is not None
-
-    @property
     def isotropic_parameters(self) -> Mapping[str, float] | None:
         """Those of the elastic law and "alpha"; None where anything is anisotropic."""
         elastic = self.elasticity.isotropic_parameters
@@ -158,25 +161,3 @@ class Thermoelasticity(AbstractLaw):
             "physics": str(self.physics),
             "expansion": self.thermal_expansion.record(),
         }
-
-    def initial_state(self, n: int) -> Any:
-        return ()
-
-    def respond(
-        self,
-        state: Any,
-        drive: Any,
-        dt: float = 0.0,
-        want: tuple[str, ...] = ("flux", "tangent"),
-        tolerance: float = 0.0,
-    ) -> Response:
-        """Mandel stresses of n Mandel strains (n, m), or of strains and temperature rises (n, m + 1).
-
-        With the temperature the tangent is (n, m, m + 1); its last column is the heat-free stress.
-        """
-        m = len(self.tensor)
-        drives = checked_drive(drive, (m, m + 1), "Mandel strains, with or without a temperature rise,")
-        tangent = self.tensor
-        if drives.shape[1] == m + 1:
-            tangent = np.concatenate([tangent, self.heat_free_stress[:, None]], axis=1)
-        return linear_response(tangent, drives, state, want)
