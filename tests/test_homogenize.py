@@ -2,83 +2,38 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from cells import image, layers
-from material_examples import FULL_CONDUCTIVITY, FULL_STIFFNESS
-from physics_assertions import assert_between_bounds, assert_ordered, assert_positive, assert_symmetric
-from scalebridge.cell.boundary import (
-    AbstractBoundary,
-    KinematicUniform,
-    OppositeFaces,
-    Periodic,
-    Platens,
-    Sides,
-    StaticUniform,
+from homogenize_cases import (
+    ALL_CONDITIONS,
+    FLAT,
+    SOLID,
+    TENSORS,
+    both,
+    checkered,
+    every_condition,
+    k,
+    laws_of,
+    name_of,
+    solid,
+    strict_record,
 )
-from scalebridge.core.checkpoint import AbstractStore, DirectoryStore, NullStore
+from material_examples import FULL_CONDUCTIVITY, FULL_STIFFNESS
+from physics_assertions import assert_between_bounds, assert_ordered
+from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic, Sides, StaticUniform
 from scalebridge.core.errors import InputError, LawError, PhaseError
 from scalebridge.core.status import Status
-from scalebridge.core.units import Uncertain
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize.driver import homogenize
 from scalebridge.homogenize.json_record import to_json
 from scalebridge.homogenize.localization import localize
-from scalebridge.homogenize.result import BUDGET_TERMS, HomogenizationResult
-from scalebridge.material import Conduction, Elasticity, Thermoelasticity
-from scalebridge.material.law import AbstractLaw
+from scalebridge.material import Conduction, Elasticity
 from scalebridge.numerics.mandel import rotate_mandel4, stiffness_from_voigt
-
-# Few shapes in all: every new one is compiled anew.
-FLAT, SOLID = (6, 4), (4, 5, 3)
-TENSORS = (Periodic(), KinematicUniform(), StaticUniform())
-ALL_CONDITIONS = (*TENSORS, OppositeFaces(0), OppositeFaces(1, Platens.SMOOTH, Sides.SYMMETRIC))
-
-
-def name_of(boundary: AbstractBoundary) -> str:
-    return boundary.name + ("" if not isinstance(boundary, OppositeFaces) else "xyz"[boundary.axis])
-
-
-def k(value: float | Uncertain) -> Conduction:
-    return Conduction.isotropic(value) if value != 0 else Conduction.void()
-
-
-def solid(modulus: float | Uncertain, nu: float = 0.3) -> Elasticity:
-    return Elasticity.isotropic(E=modulus, nu=nu) if modulus != 0 else Elasticity.void()
-
-
-def laws_of(elastic: bool, *values: float) -> dict[int, AbstractLaw]:
-    return {label: (solid if elastic else k)(value) for label, value in enumerate(values)}
-
-
-def checkered(shape: tuple[int, ...], phases: int = 2, seed: int = 1) -> np.ndarray:
-    """A random image in which every label occurs."""
-    labels = np.random.default_rng(seed).integers(0, phases, shape).astype(np.uint8)
-    labels.reshape(-1)[:phases] = np.arange(phases)
-    return labels
-
-
-def strict_record(result: HomogenizationResult) -> dict[str, object]:
-    """The record as JSON without NaN; every rendering of the result must work too."""
-    assert str(result)
-    assert result._repr_html_()
-    return json.loads(json.dumps(to_json(result), allow_nan=False))
-
-
-both = pytest.mark.parametrize("elastic", [False, True], ids=["conduction", "elasticity"])
-every_condition = pytest.mark.parametrize("boundary", ALL_CONDITIONS, ids=name_of)
-
 
 # Trivial images
 
@@ -290,54 +245,6 @@ def test_a_polycrystal_lies_between_the_means_of_its_grains() -> None:
     assert np.linalg.norm(result.value - crystal.tensor) > 1.0
 
 
-# Derivatives, uncertainties, thermal expansion
-
-
-@pytest.mark.parametrize("boundary", TENSORS, ids=name_of)
-def test_sensitivities_are_the_derivatives_of_the_result(boundary: AbstractBoundary) -> None:
-    labels = image(checkered(FLAT))
-
-    def value(e: float, nu: float) -> HomogenizationResult:
-        return homogenize(labels, {0: solid(e, nu), 1: solid(1.0)}, boundary=boundary, residual=1e-9)
-
-    found = {(s.label, s.parameter): s for s in value(5.0, 0.2).sensitivities}
-    step = 1e-3
-    by_modulus = (value(5 + step, 0.2).value - value(5 - step, 0.2).value) / (2 * step)
-    np.testing.assert_allclose(found[0, "E"].derivative, by_modulus, rtol=1e-4, atol=1e-6)
-    by_ratio = (value(5.0, 0.2 + step).value - value(5.0, 0.2 - step).value) / (2 * step)
-    np.testing.assert_allclose(found[0, "nu"].derivative, by_ratio, rtol=1e-4, atol=1e-4)
-
-
-def test_uncertain_properties_enter_the_budget() -> None:
-    labels = image(checkered(FLAT))
-    sharp = homogenize(labels, laws_of(False, 1.0, 10.0))
-    assert sharp.error["parameters"].value is None
-    vague = homogenize(labels, {0: k(Uncertain(1.0, 0.1)), 1: k(Uncertain(10.0, 2.0))})
-    effects = [s.effect for s in vague.sensitivities]
-    assert vague.error["parameters"].value == pytest.approx(float(np.hypot(*effects)))
-    # k is homogeneous of degree one in the properties (Euler).
-    total = sum(s.value * s.derivative for s in vague.sensitivities)
-    np.testing.assert_allclose(total, vague.value, rtol=1e-3, atol=1e-3)
-    alone = homogenize(image(np.zeros(FLAT, np.uint8)), {0: k(Uncertain(2.5, 0.1))})
-    assert alone.error["parameters"].value == pytest.approx(0.04)
-
-
-def test_thermal_expansion_of_two_phases_obeys_the_formula_of_levin() -> None:
-    labels = checkered(SOLID)
-    hot = Thermoelasticity.isotropic(E=70.0, nu=0.33, alpha=2.3e-5)
-    cold = Thermoelasticity.isotropic(E=400.0, nu=0.2, alpha=4e-6)
-    result = homogenize(image(labels), {0: hot, 1: cold}, residual=1e-8)
-    share = np.array([np.mean(labels == 0), np.mean(labels == 1)])
-    compliances = np.stack([np.linalg.inv(law.tensor) for law in (hot, cold)])
-    expansions = np.stack([np.asarray(law.expansion) for law in (hot, cold)])
-    mean = np.einsum("p,pij->ij", share, compliances)
-    jump = np.linalg.solve(compliances[1] - compliances[0], expansions[1] - expansions[0])
-    expected = share @ expansions + (np.linalg.inv(result.value) - mean) @ jump
-    np.testing.assert_allclose(result.extra["expansion"], expected, rtol=1e-5, atol=1e-11)
-    held = -result.value @ result.extra["expansion"]
-    np.testing.assert_allclose(result.extra["heat_free_stress"], held, rtol=1e-6, atol=1e-10)
-
-
 # The way back down
 
 
@@ -358,166 +265,6 @@ def test_localization_refuses_what_it_cannot_answer() -> None:
     result = homogenize(image(checkered(FLAT)), laws_of(False, 1.0, 8.0))
     with pytest.raises(InputError, match="2 components"):
         localize(result, np.ones(3))
-
-
-# Budget and status
-
-
-def test_the_budget_has_all_terms_and_adds_up() -> None:
-    result = homogenize(
-        image(checkered((16, 16))), laws_of(False, 1.0, 10.0), conditions=(KinematicUniform(),)
-    )
-    assert tuple(term.name for term in result.error.terms) == BUDGET_TERMS
-    known = [term.value for term in result.error.terms if term.value is not None]
-    assert result.error.total == pytest.approx(sum(known))
-    assert all(np.isfinite(known))
-    assert all(term.how for term in result.error.terms)
-    assert result.error["boundary"].value is not None
-    assert result.error["boundary"].value > 0
-    assert result.error["statistical"].value is None
-    assert result.error.next_step
-    assert result.resolution is not None
-    assert result.resolution.voxels == (4, 8, 16)
-    assert result.bracket is not None
-    assert_ordered(result.bracket.lower, result.bracket.upper)
-
-
-def test_accuracy_decides_the_status() -> None:
-    labels = image(checkered((16, 16)))
-    laws = laws_of(False, 1.0, 1.2)
-    loose = homogenize(labels, laws, accuracy=0.5)
-    assert (loose.status, loose.status.exit_code, loose.error.met) == (Status.CONVERGED, 0, True)
-    strict = homogenize(labels, laws, accuracy=1e-6)
-    assert (strict.status, strict.status.exit_code, strict.error.met) == (Status.ACCURACY_NOT_MET, 3, False)
-    assert strict.error.largest is not None
-    assert strict.error.largest.name == "discretization"
-    fixed = homogenize(labels, laws, residual=1e-4)
-    assert (fixed.status, fixed.error.accuracy, fixed.error.met) == (Status.CONVERGED, None, None)
-
-
-@both
-def test_a_fixed_residual_is_reached_far_below_single_precision(elastic: bool) -> None:
-    labels = image(checkered(FLAT))
-    tight = homogenize(labels, laws_of(elastic, 1.0, 10.0), residual=1e-10)
-    assert tight.solver.residual <= 1.5e-10
-    assert tight.checks["symmetry"] < 1e-8
-    loose = homogenize(labels, laws_of(elastic, 1.0, 10.0), residual=1e-3)
-    assert loose.solver.residual > 1e-8
-    gap = np.linalg.norm(loose.value - tight.value) / np.linalg.norm(tight.value)
-    assert 0 < gap <= 1e-4
-    assert max(loose.solver.iterations) < max(tight.solver.iterations)
-
-
-# Resuming
-
-
-class Interrupted(AbstractStore):
-    """Keeps what another store keeps and stops the run after a number of finished loads."""
-
-    def __init__(self, inner: AbstractStore, loads: int) -> None:
-        self.inner, self.left = inner, loads
-
-    def get(self, key: str) -> dict[str, np.ndarray] | None:
-        return self.inner.get(key)
-
-    def put(self, key: str, arrays: Mapping[str, np.ndarray]) -> None:
-        self.inner.put(key, arrays)
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-
-
-@pytest.mark.parametrize("boundary", [Periodic(), OppositeFaces(1)], ids=name_of)
-@pytest.mark.parametrize("loads", [1, 4])
-def test_an_interrupted_run_goes_on_to_the_same_numbers(
-    boundary: AbstractBoundary, loads: int, tmp_path: Path
-) -> None:
-    labels, laws = image(checkered((16, 16))), laws_of(True, 1.0, 20.0)
-    whole = homogenize(labels, laws, boundary=boundary, store=NullStore())
-    if isinstance(boundary, OppositeFaces):
-        loads = min(loads, 2)
-    with pytest.raises(KeyboardInterrupt):
-        homogenize(labels, laws, boundary=boundary, store=Interrupted(DirectoryStore(tmp_path), loads))
-    store = DirectoryStore(tmp_path)
-    resumed = homogenize(labels, laws, boundary=boundary, store=store)
-    assert len(store.restored) == loads
-    np.testing.assert_array_equal(resumed.value, whole.value)
-    assert resumed.error.total == whole.error.total
-    for one, other in zip(resumed.sensitivities, whole.sensitivities, strict=True):
-        np.testing.assert_array_equal(one.derivative, other.derivative)
-
-
-ONE_CORE = """
-import os, sys
-os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-import numpy as np
-from scalebridge.grid import PhaseImage, VoxelGrid
-from scalebridge.homogenize.driver import homogenize
-from scalebridge.material import Conduction
-labels = np.load(sys.argv[1])
-laws = {0: Conduction.isotropic(1.0), 1: Conduction.isotropic(10.0)}
-print(homogenize(PhaseImage(labels, VoxelGrid(labels.shape)), laws).value.tolist())
-"""
-
-
-@pytest.mark.skipif(
-    not hasattr(os, "sched_setaffinity"), reason="processors cannot be chosen on this platform"
-)
-def test_the_number_of_workers_does_not_change_the_numbers(tmp_path: Path) -> None:
-    labels = checkered((16, 16))
-    np.save(tmp_path / "labels.npy", labels)
-    here = homogenize(image(labels), laws_of(False, 1.0, 10.0)).value
-    done = subprocess.run(
-        [sys.executable, "-c", ONE_CORE, str(tmp_path / "labels.npy")],
-        capture_output=True, text=True, timeout=600, check=True,
-    )  # fmt: skip
-    np.testing.assert_allclose(json.loads(done.stdout), here, rtol=1e-12, atol=1e-14)
-
-
-# Any small image
-
-
-@given(
-    seed=st.integers(0, 10**6),
-    phases=st.integers(1, 3),
-    elastic=st.booleans(),
-    void=st.booleans(),
-    condition=st.sampled_from(ALL_CONDITIONS),
-)
-@settings(max_examples=40)
-def test_any_image_gives_a_tensor_within_its_bounds_or_an_exact_zero(
-    seed: int, phases: int, elastic: bool, void: bool, condition: AbstractBoundary
-) -> None:
-    rng = np.random.default_rng(seed)
-    labels = checkered(FLAT, phases, seed)
-    values = list(10.0 ** rng.uniform(-2, 2, phases))
-    if void and phases > 1:
-        values[0] = 0.0
-    result = homogenize(image(labels), laws_of(elastic, *values), boundary=condition)
-    assert np.isfinite(result.value).all()
-    assert_symmetric(result.value + 1e-300, 1e-6)
-    assert_positive(result.value, 1e-5)
-    assert result.status in (Status.CONVERGED, Status.ACCURACY_NOT_MET)
-    if result.bounds is not None:
-        slack = 10 * (result.error["algebraic"].value or 0.0) + 1e-6
-        assert_ordered(result.value, result.bounds.voigt, slack, "above Voigt")
-        if not void or phases == 1:
-            assert_ordered(result.bounds.reuss, result.value, slack, "below Reuss")
-    strict_record(result)
-
-
-@given(seed=st.integers(0, 10**6), elastic=st.booleans())
-@settings(max_examples=12)
-def test_conditions_are_ordered_and_shifts_do_not_matter(seed: int, elastic: bool) -> None:
-    labels, laws = checkered(FLAT, 2, seed), laws_of(elastic, 1.0, 9.0)
-    stiffest, periodic, softest = (
-        homogenize(image(labels), laws, boundary=b, residual=1e-6).value
-        for b in (KinematicUniform(), Periodic(), StaticUniform())
-    )
-    assert_ordered(periodic, stiffest, 1e-5, "periodic above kinematic")
-    assert_ordered(softest, periodic, 1e-5, "static above periodic")
-    shifted = homogenize(image(np.roll(labels, (2, 1), (0, 1))), laws, residual=1e-6).value
-    np.testing.assert_allclose(shifted, periodic, rtol=1e-5, atol=1e-5)
 
 
 def test_images_are_not_changed() -> None:

@@ -107,7 +107,8 @@ def parameter_term(error: float | None, found: Sequence[Sensitivity] = ()) -> Er
     return ErrorTerm(
         "parameters",
         error,
-        f"Derivatives of the tensor{thermal} by the phase properties times their standard deviations, added in squares.",
+        f"Derivatives of the tensor{thermal} by the phase properties times their standard deviations, added in "
+        "squares.",
         f"Measure {name} more precisely.",
     )
 

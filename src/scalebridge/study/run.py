@@ -51,7 +51,8 @@ def run(
     if asked.target is None and result.status is Status.ACCURACY_NOT_MET:
         # The default decides when to stop iterating; nobody was promised it, so nothing was missed.
         error = dataclasses.replace(result.error, accuracy=None)
-        result = dataclasses.replace(result, status=Status.CONVERGED, error=error)
+        spoken = tuple(words for words in result.warnings if words != result.error.reservation)
+        result = dataclasses.replace(result, status=Status.CONVERGED, error=error, warnings=spoken)
     settings = {**result.provenance.get("settings", {}), "study": plan.study.settings()}
     record = provenance.collect(plan.inputs, settings)
     return dataclasses.replace(
