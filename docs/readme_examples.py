@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -68,7 +69,7 @@ def run_console(block: str) -> str:
         program, *words = shlex.split(command.removeprefix("$ "))
         assert program == "scalebridge", command
         told = io.StringIO()
-        with contextlib.redirect_stdout(told):
+        with contextlib.redirect_stdout(told), mock.patch.dict(os.environ, COLUMNS="80"):
             code = scalebridge(words)
         assert code in (0, 3), f"{command}: exit code {code}"
         lines += [command, *told.getvalue().rstrip().splitlines(), ""]

@@ -370,3 +370,10 @@ def test_thousands_of_mutated_studies_are_valid_or_refused(tmp_path: Path) -> No
 def test_a_name_that_no_file_system_takes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="Cannot write"):
         check_output(tmp_path / ("x" * 300))
+
+
+def test_a_question_ends_with_one_mark() -> None:
+    with pytest.raises(StudyError, match=r"did you mean 'accuracy'\?$"):
+        parse_study(EXAMPLE, ["acuracy.target=0.1"])
+    with pytest.raises(StudyError, match=r"known here: .*\.$"):
+        parse_study(EXAMPLE, ["zzz=1"])

@@ -75,8 +75,11 @@ def _explain(error: ValidationError, name: str, within: tuple[str, ...] = ()) ->
             seen.add(location)
             lines.append(_sentence(location, item))
     more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
-    text = f"{name}: " + "; ".join(lines[:_SHOWN]) + more
-    return text if text.endswith("?") else text + "."
+    return _ended(f"{name}: " + "; ".join(lines[:_SHOWN]) + more)
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith("?") else sentence + "."
 
 
 def _is_union_tag(part: int | str) -> bool:
@@ -145,7 +148,7 @@ def _override(data: dict[str, Any], override: str) -> None:
         )
     known = list(Study.model_fields)
     if parts[0] not in known:
-        raise StudyError(f"Unknown key {key.strip()!r} in the override{nearest(parts[0], known)}.")
+        raise StudyError(_ended(f"Unknown key {key.strip()!r} in the override{nearest(parts[0], known)}"))
     value = _value(text.strip())
     target: Any = data
     if parts[0] == "phase":
