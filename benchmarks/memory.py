@@ -1,10 +1,11 @@
 """Peak memory in bytes per voxel, each case in its own process.
 
-    python benchmarks/memory.py [--size 256]
+    python benchmarks/memory.py [--size 256] [--cases homogenize-conduction-electrode]
 
 What counts is the most memory the process ever held minus what it held just before, with everything imported, a tiny
 cell of the same kind solved (the libraries' own memory) and the image loaded (one byte per voxel). Fields on disk do
-not count. `cell` is the cell solver with its fluctuations kept, `homogenize` the whole job at 1 %.
+not count. `cell` is the cell solver with its fluctuations kept, `homogenize` the whole job at 1 %, `faces` the same
+between two faces (tortuosity).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ CASES = [
     ("homogenize", "conduction", "sphere"),
     ("homogenize", "conduction", "electrode"),
     ("homogenize", "elasticity", "sphere"),
+    ("faces", "conduction", "electrode"),
 ]
 
 
@@ -32,7 +34,7 @@ def measure(level: str, physics: str, void: bool, path: str, accuracy: float, lo
     import numpy as np
 
     from scalebridge import Conduction, Elasticity, homogenize
-    from scalebridge.cell.boundary import Periodic
+    from scalebridge.cell.boundary import OppositeFaces, Periodic
     from scalebridge.cell.problem import PreconditionedConjugateGradients
     from scalebridge.cell.solve import solve_cell
     from scalebridge.grid import PhaseImage, VoxelGrid
@@ -47,8 +49,9 @@ def measure(level: str, physics: str, void: bool, path: str, accuracy: float, lo
 
     def solve(labels: Any) -> Any:
         image = PhaseImage(labels, VoxelGrid(labels.shape))
-        if level == "homogenize":
-            result = homogenize(image, laws, accuracy=accuracy, throw=False)
+        if level != "cell":
+            boundary = OppositeFaces(0) if level == "faces" else Periodic()
+            result = homogenize(image, laws, boundary=boundary, accuracy=accuracy, throw=False)
             return result.solver.iterations, result.solver.seconds
         problem = collect_phases(image, laws, None, None).problem(Periodic())
         solution = solve_cell(problem, PreconditionedConjugateGradients(1e-4), loads=problem.loads()[:loads])
@@ -75,15 +78,18 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", type=int, default=256, help="voxels per edge")
-    parser.add_argument("--accuracy", type=float, default=0.01, help="for `homogenize`")
+    parser.add_argument("--accuracy", type=float, default=0.01, help="of the whole jobs")
     parser.add_argument("--loads", type=int, default=2, help="load cases of `cell`")
-    parser.add_argument("--levels", nargs="+", default=["cell", "homogenize"], choices=["cell", "homogenize"])
+    names = ["-".join(case) for case in CASES]
+    parser.add_argument(
+        "--cases", nargs="+", default=names, choices=names, metavar="CASE", help=", ".join(names)
+    )
     parser.add_argument("--output", type=Path, help="where the record goes")
     options = parser.parse_args()
     record = Record("memory", {f"{name}, bytes per voxel": limit for name, limit in LIMITS.items()})
     with tempfile.TemporaryDirectory() as folder:
         for level, physics, name in CASES:
-            if level not in options.levels:
+            if "-".join((level, physics, name)) not in options.cases:
                 continue
             import numpy as np
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
+from scalebridge.cell import streamed_bound
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
 from scalebridge.cell.finite_volume import (
     FiniteVolumeProblem,
@@ -17,6 +18,9 @@ from scalebridge.cell.finite_volume import (
     solve_finite_volume,
 )
 from scalebridge.cell.flux_bound import FluxBound, flux_lower_bound
+from scalebridge.cell.scratch import ScratchFolder
+from scalebridge.cell.streamed_bound import streamed_flux_bound
+from scalebridge.core.errors import InputError
 
 
 def bound(
@@ -108,7 +112,10 @@ def test_checkerboards_are_bounded_from_below(s: tuple[float, ...], exact: float
     high = np.arange(n) >= n // 2
     index = np.where(high[:, None], np.where(high, 0, 3), np.where(high, 1, 2))
     result = bound(index, list(s))
-    assert result.finite_volume[0, 0] < result.lower[0, 0] < exact * (1 + 2e-6)
+    table = np.repeat(np.array(s)[:, None], 2, axis=1)
+    problem = FiniteVolumeProblem(index.astype(np.uint8), table, (1.0, 1.0), Periodic())
+    finite_volume = solve_finite_volume(problem).effective
+    assert finite_volume[0, 0] < result.lower[0, 0] < exact * (1 + 2e-6)
     assert result.lower[0, 0] > 0.93 * exact
 
 
@@ -145,3 +152,57 @@ def test_units_scale_out() -> None:
     one = bound(index, [1.0, 5.0], (1.0, 2.0)).lower
     tiny = bound(index, [1e-12, 5e-12], (1e-6, 2e-6)).lower
     assert_allclose(tiny, 1e-12 * one, rtol=1e-7, atol=1e-20)
+
+
+def streamed(index: np.ndarray, k: list, h: tuple[float, ...]) -> tuple[FluxBound, FluxBound]:
+    """The bound without stored fluxes, and the one with (no descent), of the same finite-volume fluxes."""
+    table = np.array([np.broadcast_to(row, index.ndim) for row in k], float)
+    problem = FiniteVolumeProblem(index.astype(np.uint8), table, h, Periodic())
+    return streamed_flux_bound(problem, ScratchFolder()), flux_lower_bound(solve_finite_volume(problem), 0)
+
+
+@pytest.mark.parametrize("shape", [(11, 6, 5), (2, 9, 4), (1, 4, 7), (13, 8)])
+def test_streaming_gives_the_bound_of_the_stored_fluxes(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streamed_bound, "_SLAB_VOXELS", 4 * int(np.prod(shape[1:])))  # overlapping slabs
+    rng = np.random.default_rng(len(shape))
+    index = rng.integers(0, 3, shape)
+    k = [rng.uniform(0.1, 1, len(shape)), rng.uniform(1, 30, len(shape)), np.full(len(shape), 2.0)]
+    one, other = streamed(index, k, tuple(rng.uniform(1e-6, 2e-6, len(shape))))
+    assert_allclose(one.lower, other.lower, atol=1e-6 * np.abs(other.lower).max())
+    size = np.abs(other.complementary).max()
+    assert_allclose(one.complementary, other.complementary, atol=1e-6 * size)
+    assert np.abs(other.complementary - np.diag(np.diag(other.complementary))).max() > 1e-4 * size
+    assert 0 < one.defect < 1e-6
+
+
+def test_streaming_leaves_lost_axes_at_zero_and_takes_periodic_cells_only() -> None:
+    index = np.ones((4, 6, 5))
+    index[:, 2] = 0
+    index[1, 4, 3] = 0
+    one, other = streamed(index, [0.0, 2.0], (1.0, 1.0, 1.0))
+    assert_allclose(one.lower, other.lower, rtol=1e-6, atol=1e-9)
+    assert np.all(one.lower[1] == 0)
+    assert np.all(one.lower[:, 1] == 0)
+    assert np.all(streamed(np.zeros((3, 3)), [0.0], (1.0, 1.0))[0].lower == 0)
+    assert_allclose(streamed(np.zeros((5, 3)), [0.3], (1.0, 1.0))[0].lower, 0.3 * np.eye(2), rtol=1e-9)
+    problem = FiniteVolumeProblem(index.astype(np.uint8), np.ones((2, 3)), (1.0,) * 3, OppositeFaces(0))
+    with pytest.raises(InputError, match="periodic cells"):
+        streamed_flux_bound(problem, ScratchFolder())
+
+
+@settings(max_examples=10)
+@given(st.integers(0, 10**6))
+def test_streaming_is_rigorous_however_little_was_iterated(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    index = rng.integers(0, 2, (5, 6))
+    k = [0.0 if seed % 2 else rng.uniform(1e-3, 1), rng.uniform(1.0, 10.0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streamed_bound, "_PASSES", 1 + seed % 3)
+        patch.setattr(streamed_bound, "_STEPS", 2)
+        cut = streamed(index, k, (1.0, 1.0))[0]
+    best, stored = streamed(index, k, (1.0, 1.0))
+    voigt = np.mean(np.array(k)[index])
+    assert np.linalg.eigvalsh(best.lower - cut.lower)[0] > -1e-6 * voigt
+    assert_allclose(best.lower, stored.lower, atol=1e-6 * voigt)

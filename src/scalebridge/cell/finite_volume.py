@@ -275,7 +275,7 @@ def _evaluated(
     return lax.fori_loop(0, -(-shape[0] // planes), slab, start)
 
 
-def _evaluate(disc: Discretization, w: Any, axis: int) -> tuple[Any, float, float, np.ndarray]:
+def evaluate(disc: Discretization, w: Any, axis: int) -> tuple[Any, float, float, np.ndarray]:
     """Residual (single precision), its square, energy, and flux integral, from double-precision fluxes."""
     load = load_of(disc.steps, axis)
     residual, square, energy, integral = _evaluated(
@@ -334,7 +334,7 @@ class _Load:
     converged: bool
 
 
-def _insulating(problem: FiniteVolumeProblem, axis: int) -> bool:
+def insulating(problem: FiniteVolumeProblem, axis: int) -> bool:
     """Whether no conducting path carries the load along `axis`, so that the effective value is exactly
     zero."""
     conducting = np.all(problem.conductivity > 0, axis=1)[problem.index]
@@ -367,14 +367,14 @@ def _solve_load(
     # Almost no obstacle: single precision cannot tell b from its own round-off.
     precise = initial is not None or math.sqrt(square) <= 1e-5 * flux
     if precise:
-        square = _evaluate(disc, jnp.zeros_like(w), axis)[1]
+        square = evaluate(disc, jnp.zeros_like(w), axis)[1]
     # No obstacle at all: x_a is the solution, and there is nothing to divide by.
     reference = math.sqrt(square) if math.sqrt(square) > 1e-13 * flux else math.inf
     energy_error = 0.0 if math.isinf(reference) else math.inf
     for number in range(_MAX_PASSES + 1):
         if number > 0 or precise:
             # The truth, in double precision, about what the single-precision iterations achieved.
-            residual, square, energy, integral = _evaluate(disc, w, axis)
+            residual, square, energy, integral = evaluate(disc, w, axis)
         previous, relative = relative, math.sqrt(square) / reference
         history.append(relative)
         if number > 0 or precise:
@@ -403,7 +403,7 @@ def _solve_load(
         else:
             w = _add(jnp.asarray(w, jnp.float64), state.solution)
     conducts = True
-    if energy <= 1e-5 * voigt and np.any(problem.conductivity == 0) and _insulating(problem, axis):
+    if energy <= 1e-5 * voigt and np.any(problem.conductivity == 0) and insulating(problem, axis):
         energy, integral, conducts, converged, energy_error = 0.0, np.zeros(len(disc.edges)), False, True, 0.0
     return _Load(
         w,

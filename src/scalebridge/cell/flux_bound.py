@@ -43,7 +43,7 @@ from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.numerics import multigrid
 
 # Of preconditioner times operator: about 0.07 was seen on the worst images, much less is assumed.
-_SMALLEST_EIGENVALUE = 1e-3
+SMALLEST_EIGENVALUE = 1e-3
 _KEEP_DOUBLE = 2**21  # voxels; the fluxes of larger images are stored in single precision ...
 _ROUND_OFF = 1e-6  # ... and this much of their energies is given away
 
@@ -53,15 +53,13 @@ class FluxBound:
     """lower (loads, loads) <= effective tensor as quadratic forms, loads as in the finite-volume solution.
 
     mean_flux and complementary are Q and C of the fluxes it was made of; defect the part subtracted for
-    round-off, relative to the largest entry; finite_volume the weaker bound that the finite-volume energy
-    gives by itself.
+    round-off, relative to the largest entry.
     """
 
     lower: np.ndarray
     mean_flux: np.ndarray
     complementary: np.ndarray
     defect: float
-    finite_volume: np.ndarray
 
 
 def _halves(q: Any, axis: int) -> tuple[Any, Any]:
@@ -200,7 +198,7 @@ def _energy_of_rest(disc: Discretization, divergence: Any) -> float:
     start = multigrid.start((divergence / norm).astype(jnp.float32))
     state = multigrid.iterate(disc.tree, start, 0.0, 0.0, 1.0, 1, _ignore)
     # At round-off the product may come out on either side of zero; its size is what counts.
-    return abs(float(state.product)) * norm**2 / _SMALLEST_EIGENVALUE
+    return abs(float(state.product)) * norm**2 / SMALLEST_EIGENVALUE
 
 
 def _load_flux(disc: Discretization, w: Any, axis: int, steps: int) -> tuple[Any, float]:
@@ -252,24 +250,35 @@ def flux_lower_bound(
             for j in range(i + 1):
                 if fluxes[j] is not None:
                     energy[i, j] = energy[j, i] = float(_energy(disc.index, disc.table, fluxes[i], fluxes[j]))
-            # The missing correction changes Q by at most sqrt(rest voigt) and sqrt(C) by sqrt(rest).
-            loss = max(loss, 2 * count * math.sqrt(rest) * (math.sqrt(voigt) + math.sqrt(energy[i, i])))
+            loss = max(loss, divergence_loss(count, rest, voigt, energy[i, i]))
         progress.update("guaranteed lower bound", count, count)
-    inverse = _pseudo_inverse(energy)
-    lower = q_mean @ inverse @ q_mean.T
-    largest = float(np.max(np.abs(lower), initial=0.0))
     if compact:
-        loss += _ROUND_OFF * largest
+        loss += _ROUND_OFF * float(np.max(np.abs(_best_combination(q_mean, energy)), initial=0.0))
     conducting = np.array([flux is not None for flux in fluxes])
+    return bound_of(q_mean, energy, loss, conducting, disc.scale / problem.volume)
+
+
+def divergence_loss(loads: int, rest: float, voigt: float, energy: float) -> float:
+    """What the divergence left in a flux can cost the bound.
+
+    The missing correction has at most the energy `rest`: it changes Q by at most sqrt(rest voigt) and sqrt(C) by
+    sqrt(rest), with voigt the energy of the bare load and energy that of the flux.
+    """
+    return 2 * loads * math.sqrt(rest) * (math.sqrt(voigt) + math.sqrt(energy))
+
+
+def bound_of(
+    q_mean: np.ndarray, energy: np.ndarray, loss: float, conducting: np.ndarray, factor: float
+) -> FluxBound:
+    """The bound Q C^-1 Q^T less `loss`, zero where nothing conducts; everything is multiplied by `factor`."""
+    lower = _best_combination(q_mean, energy)
+    largest = float(np.max(np.abs(lower), initial=0.0))
     lower = lower - np.diag(np.where(conducting, loss, 0.0))
-    factor = disc.scale / problem.volume
-    return FluxBound(
-        lower * factor,
-        q_mean * factor,
-        energy * factor,
-        loss / largest if largest > 0 else 0.0,
-        solution.effective,
-    )
+    return FluxBound(lower * factor, q_mean * factor, energy * factor, loss / largest if largest > 0 else 0.0)
+
+
+def _best_combination(q_mean: np.ndarray, energy: np.ndarray) -> np.ndarray:
+    return np.asarray(q_mean @ _pseudo_inverse(energy) @ q_mean.T)
 
 
 def _pseudo_inverse(energy: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -210,13 +210,16 @@ def _symmetric(a: np.ndarray) -> np.ndarray:
 
 
 def local_fields(
-    solution: CellSolution, weights: np.ndarray, dtype: type = np.float64
+    solution: CellSolution,
+    weights: np.ndarray,
+    dtype: type = np.float64,
+    allocate: Callable[[tuple[int, ...], type], np.ndarray] = np.empty,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Local fields under the load sum_l weights[l] * loads[l]: the way back down.
 
     Shapes: displacement fluctuation (c, *nodes), drive (m, *shape), flux (m, *shape), energy density (*shape).
     Drives and fluxes are voxel means; the energy density is exactly integrated over each voxel (and halved).
-    Computed in float64, slab by slab, returned in `dtype`.
+    Computed in float64, slab by slab, returned in `dtype`; `allocate` makes the arrays of the last three.
     """
     problem = solution.problem
     disc = problem.discretization
@@ -228,9 +231,8 @@ def local_fields(
     if not problem.boundary.prescribes_flux:
         macro = (np.asarray(weights, float) @ solution.loads)[None]
     m = disc.form.size
-    drive: np.ndarray = np.empty((m, *disc.shape), dtype)
-    flux: np.ndarray = np.empty((m, *disc.shape), dtype)
-    energy: np.ndarray = np.empty(disc.shape, dtype)
+    drive, flux = allocate((m, *disc.shape), dtype), allocate((m, *disc.shape), dtype)
+    energy = allocate(disc.shape, dtype)
     table = pack(disc.form, problem.matrices)
     with jax.enable_x64(True):
         for first, last in _slabs(problem, disc, 1):

@@ -1,12 +1,16 @@
-"""Node fields that live in a scratch file and are read slab by slab.
+"""Fields that live in scratch files instead of memory.
 
-A memory map would do, but the pages it touches count as memory of the process until it is closed; a field read in
-pieces leaves nothing behind.
+ScratchArray is read slab by slab. A memory map would do, but the pages it touches count as memory of the process until
+it is closed; a field read in pieces leaves nothing behind. Where a plain array is wanted, for fields handed to the
+user, there are maps all the same: their pages are let go once they are written, and read back when looked at.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
+import mmap
+import os
 import shutil
 import tempfile
 import weakref
@@ -40,9 +44,17 @@ class ScratchArray:
         with open(self.path, "rb") as file:
             for c in range(self.shape[0]):
                 file.seek((c * self.shape[1] + first) * layer * self.dtype.itemsize)
-                part = np.fromfile(file, self.dtype, (last - first) * layer)
-                out[c] = part.reshape(out.shape[1:])
+                if file.readinto(out[c].data) < out[c].nbytes:
+                    raise OSError(f"{self.path} is shorter than what was written to it.")
         return out
+
+    def write_planes(self, first: int, planes: np.ndarray) -> None:
+        """Replace layers from `first` on; planes (c, count, ...)."""
+        layer = math.prod(self.shape[2:])
+        with open(self.path, "r+b") as file:
+            for c, part in enumerate(planes):
+                file.seek((c * self.shape[1] + first) * layer * self.dtype.itemsize)
+                np.ascontiguousarray(part, self.dtype).tofile(file)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         whole = self.planes(0, self.shape[1])
@@ -55,3 +67,29 @@ NodeField = np.ndarray | ScratchArray
 def planes_of(field: NodeField, first: int, last: int) -> np.ndarray:
     """Layers first .. last - 1 along the first spatial axis, wherever the field lives."""
     return field.planes(first, last) if isinstance(field, ScratchArray) else field[:, first:last]
+
+
+def mapped_array(shape: tuple[int, ...], dtype: type) -> np.ndarray:
+    """An array to be filled, in a nameless scratch file that is gone when the array is.
+
+    Where files cannot be mapped or the disk is full it lies in memory, as any other.
+    """
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    if size and hasattr(os, "posix_fallocate"):
+        with contextlib.suppress(OSError), tempfile.TemporaryFile(prefix="scalebridge-") as file:
+            # A full disk must be noticed here: at a later write to the map it would end the process.
+            os.posix_fallocate(file.fileno(), 0, size)
+            return np.frombuffer(mmap.mmap(file.fileno(), size), dtype).reshape(shape)
+    return np.empty(shape, dtype)
+
+
+def let_go_of_pages(*arrays: np.ndarray) -> None:
+    """Take what these arrays hold out of the memory of the process, where they are maps: it stays in their files."""
+    for array in arrays:
+        base: Any = array
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, memoryview):
+            base = base.obj
+        if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+            base.madvise(mmap.MADV_DONTNEED)

@@ -130,7 +130,7 @@ def solve_small(
     problem: CellProblem,
     method: PreconditionedConjugateGradients,
     loads: np.ndarray,
-    guess: Sequence[np.ndarray | None] | None = None,
+    guess: Sequence[Any] | None = None,
 ) -> list[LoadRecord]:
     """All loads at once; the records hold float64 fluctuations. Arguments as `solve_cell`."""
     disc = problem.discretization
@@ -160,7 +160,7 @@ def _conjugate_gradients(
     right: np.ndarray,
     energy: np.ndarray,
     method: PreconditionedConjugateGradients,
-    guess: Sequence[np.ndarray | None] | None,
+    guess: Sequence[Any] | None,
 ) -> list[LoadRecord]:
     """The loop of numerics/conjugate_gradients.py on NumPy arrays (B, c, *nodes)."""
     count = len(right)

@@ -175,14 +175,15 @@ class _Session:
 def solve_cell(
     problem: CellProblem,
     method: PreconditionedConjugateGradients,
-    initial: Sequence[np.ndarray | None] | None = None,
+    initial: Sequence[Any] | None = None,
     progress: AbstractProgress | None = None,
     loads: np.ndarray | None = None,
     keeper: AbstractKeeper | None = None,
 ) -> CellSolution:
     """The fluctuations of all unit loads.
 
-    Shapes: initial, where given, one array (c, *nodes) or None per load; loads (L, m), the unit loads by default.
+    Shapes: initial, where given, one (c, *nodes) per load (whatever NumPy can read) or None; loads (L, m), the unit
+    loads by default.
     `keeper` is shown every finished load (to put it on disk) and asked for loads finished earlier (to resume).
     Fails when: never raises for slow convergence; `status` says MAX_STEPS and `residual` how far it came.
     """
@@ -213,6 +214,7 @@ def solve_cell(
                 compile_seconds = session.compiler.seconds
             for n, record in zip(chosen, records, strict=True):
                 done[n] = keeper.keep(n, record)
+            del records, record  # what the keeper put elsewhere must not stay while the next loads are solved
     ordered = [done[n] for n in range(len(loads))]
     fluctuations = [r.fluctuation for r in ordered]
     iterations = [r.iterations for r in ordered]
@@ -237,7 +239,7 @@ def solve_cell(
 def _solve_batch(
     session: _Session,
     loads: np.ndarray,
-    guess: list[np.ndarray | None] | None,
+    guess: list[Any] | None,
     batch: int,
     progress: AbstractProgress,
     first: int,
@@ -267,6 +269,7 @@ def _solve_batch(
             if g is not None:
                 filled[n] = g
         start = jnp.asarray(filled)
+        del filled
     rtol = method.residual if method.residual is not None else 0.0
     etol = method.energy if method.energy is not None else 0.0
     exact = 0.0 < rtol < SINGLE_PRECISION_FLOOR

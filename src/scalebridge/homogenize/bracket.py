@@ -21,6 +21,9 @@ from scalebridge.cell.finite_volume import (
     solve_finite_volume,
 )
 from scalebridge.cell.flux_bound import flux_lower_bound
+from scalebridge.cell.scratch import ScratchFolder
+from scalebridge.cell.streamed_bound import streamed_flux_bound
+from scalebridge.core.heap import release_freed_memory
 from scalebridge.core.progress import AbstractProgress
 from scalebridge.homogenize.cells import SolvedCell
 from scalebridge.homogenize.phases import Phases
@@ -81,10 +84,13 @@ class LowerBound:
 
     def _compute(self, progress: AbstractProgress) -> np.ndarray:
         assert self.problem is not None
+        if self.problem.index.size > BESIDE_UP_TO:
+            # The descent that tightens the bound needs the fluxes several times over: not on large images.
+            found = streamed_flux_bound(self.problem, ScratchFolder(), progress)
+            release_freed_memory()
+            return np.asarray(found.lower)
         solution = solve_finite_volume(self.problem, self.method, progress)
-        # The descent that tightens the bound needs the fluxes several times over: not on large images.
-        steps = 1 if self.problem.index.size <= BESIDE_UP_TO else 0
-        return np.asarray(flux_lower_bound(solution, steps, progress=progress).lower)
+        return np.asarray(flux_lower_bound(solution, 1, progress=progress).lower)
 
     def bracket(self, upper: np.ndarray, progress: AbstractProgress) -> tuple[Bracket | None, list[str]]:
         """The bracket with `upper`, the exactly integrated energy matrix; waits for the bound if it is not ready."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +15,14 @@ from scalebridge.cell.problem import CellProblem, CellSolution, PreconditionedCo
 from scalebridge.cell.scratch import ScratchArray, ScratchFolder
 from scalebridge.cell.solve import AbstractKeeper, LoadRecord, solve_cell
 from scalebridge.core.checkpoint import AbstractStore, NullStore
+from scalebridge.core.heap import release_freed_memory
 from scalebridge.core.progress import AbstractProgress
 from scalebridge.homogenize.effective import EffectiveTensor, effective_tensor
 from scalebridge.homogenize.phases import Phases
 from scalebridge.microstructure import label_components
 
 # All loads of one cell together stay in memory up to this many bytes, beyond it each goes to a scratch file.
-SPILL_BYTES = 6e8
+SPILL_BYTES = 1e8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -79,7 +81,7 @@ def solve_phases(
     progress: AbstractProgress,
     store: AbstractStore,
     name: str,
-    initial: Sequence[np.ndarray | None] | None = None,
+    initial: Sequence[Any] | None = None,
 ) -> SolvedCell:
     """All loads that can be carried, their moments and the effective tensor. `name` is the key in the store."""
     problem = phases.problem(boundary)
@@ -88,8 +90,10 @@ def solve_phases(
     total = 4.0 * disc.components * float(np.prod(disc.nodes)) * len(loads)
     keeper = _StoreKeeper(store, name, spill=total > SPILL_BYTES)
     solution = solve_cell(problem, method, initial, progress, loads, keeper)
+    release_freed_memory()
     progress.update("moments", len(loads), len(loads), "energies and mean fluxes")
     moments = moments_of(solution)
+    release_freed_memory()
     return SolvedCell(solution, moments, effective_tensor(moments, loads, boundary.prescribes_flux))
 
 

@@ -10,13 +10,19 @@ from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
 from scalebridge.cell.coefficients import PAIRS
 from scalebridge.core.memory import format_bytes
 from scalebridge.grid import PhaseImage
+from scalebridge.homogenize.bracket import BESIDE_UP_TO
+from scalebridge.homogenize.cells import SPILL_BYTES
 from scalebridge.material.conduction import Conduction
 from scalebridge.material.law import AbstractLaw
 
-# Measured on two cores; see docs/performance.md. Bytes per voxel at the peak, seconds per voxel and iteration.
-BYTES_SCALAR, BYTES_VECTOR, BYTES_FULL = 64.0, 150.0, 120.0
+# Measured on two cores at 64^3 to 256^3; see docs/performance.md. Bytes per voxel at the peak, seconds per voxel and
+# iteration; bytes of the process itself with what it compiles.
+BYTES_SCALAR, BYTES_VECTOR, BYTES_FULL = 52.0, 118.0, 120.0
+BYTES_BESIDE = (
+    400.0  # of the lower bound with its fluxes, computed beside the elements on images that are not large
+)
 SECONDS_SCALAR, SECONDS_VECTOR = 1.2e-8, 7e-8
-BASE_BYTES = 6e8
+BASE_SCALAR, BASE_VECTOR = 7.5e8, 5.5e8
 START_SECONDS = 4.0
 
 
@@ -60,5 +66,7 @@ def estimate(
     batch = max(1, min(loads, int(2.5e8 // (60.0 * voxels * (ndim if vector else 1)))))
     seconds = voxels * loads * (iterations + 10) * (SECONDS_VECTOR if vector else SECONDS_SCALAR) * 1.3
     stored = 4.0 * voxels * loads * (ndim if vector else 1)
-    total = BASE_BYTES + voxels * per_voxel * batch + min(stored, 6e8)
+    total = (BASE_VECTOR if vector else BASE_SCALAR) + voxels * per_voxel * batch + min(stored, SPILL_BYTES)
+    if not vector and boundary.periodic and image.grid.size <= BESIDE_UP_TO:
+        total += voxels * BYTES_BESIDE
     return Estimate(int(total), START_SECONDS + seconds, iterations, loads)

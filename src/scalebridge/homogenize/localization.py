@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from scalebridge.cell.boundary import OppositeFaces
 from scalebridge.cell.finite_volume import FiniteVolumeSolution
 from scalebridge.cell.moments import local_fields
 from scalebridge.cell.problem import CellSolution
+from scalebridge.cell.scratch import let_go_of_pages, mapped_array
 from scalebridge.cell.volume_fields import volume_fields
 from scalebridge.core.errors import InputError
 from scalebridge.grid import Field, Location, VoxelGrid
@@ -16,8 +19,10 @@ from scalebridge.homogenize.phases import Phases
 from scalebridge.homogenize.result import HomogenizationResult, LocalFields
 from scalebridge.numerics.mandel import from_mandel
 
-# The fields of one load are always kept up to this many voxels, of all loads when asked for.
+# The fields of one load are always kept up to this many voxels, of all loads when asked for ...
 ALWAYS_VOXELS = 20_000_000
+# ... those of a load in scratch files where they have more bytes than this.
+SPILL_BYTES = 1e8
 COMPONENTS = {2: ("xx", "yy", "xy"), 3: ("xx", "yy", "zz", "yz", "xz", "xy")}
 
 
@@ -89,8 +94,12 @@ def _fields(
 ) -> LocalFields:
     problem = solution.problem
     grid = problem.grid
-    w, drive, flux, energy = local_fields(solution, weights, np.float32)
-    total = _with_macro(problem.grid, solution, weights, w, vector)
+    components = 2 * solution.loads.shape[1] + 1 + (grid.ndim if vector else 1)
+    allocate = mapped_array if 4.0 * components * grid.size > SPILL_BYTES else np.empty
+    w, drive, flux, energy = local_fields(solution, weights, np.float32, allocate)
+    let_go_of_pages(drive, flux, energy)
+    total = _with_macro(problem.grid, solution, weights, w, vector, allocate)
+    let_go_of_pages(total)
     return _local_fields(load, names, grid, total, drive, flux, energy, vector)
 
 
@@ -118,19 +127,28 @@ def _local_fields(
 
 
 def _with_macro(
-    grid: VoxelGrid, solution: CellSolution, weights: np.ndarray, w: np.ndarray, vector: bool
+    grid: VoxelGrid,
+    solution: CellSolution,
+    weights: np.ndarray,
+    w: np.ndarray,
+    vector: bool,
+    allocate: Callable[[tuple[int, ...], type], np.ndarray],
 ) -> np.ndarray:
     """E . x + w at all (n + 1)^d nodes, in metres (or voxel edges where the spacing is unknown)."""
     edge = float(np.exp(np.mean(np.log(grid.cell_size))))
-    w = w * edge
+    total = allocate((len(w), *(n + 1 for n in grid.shape)), np.float32)
+    total[(slice(None), *(slice(n) for n in w.shape[1:]))] = w
+    total *= np.float32(edge)
     if solution.problem.boundary.periodic:
-        w = np.pad(w, [(0, 0), *[(0, 1)] * grid.ndim], mode="wrap")
+        for axis in range(1, total.ndim):
+            ends = np.moveaxis(total, axis, 0)
+            ends[-1] = ends[0]
     if not solution.problem.boundary.prescribes_flux:
         macro = np.asarray(weights, float) @ solution.loads
         axes = [np.arange(n + 1) * h for n, h in zip(grid.shape, grid.cell_size, strict=True)]
         gradient = from_mandel(macro) if vector else macro[None, :]
         for a, x in enumerate(axes):
             shaped = x.reshape(tuple(-1 if b == a else 1 for b in range(grid.ndim)))
-            for i in range(len(w)):
-                w[i] += gradient[i, a] * shaped
-    return w if vector else w[0]
+            for i in range(len(total)):
+                total[i] += gradient[i, a] * shaped
+    return total if vector else total[0]

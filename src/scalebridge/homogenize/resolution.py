@@ -60,8 +60,23 @@ def prolong(coarse: np.ndarray, shape: tuple[int, ...], periodic: bool) -> np.nd
     return np.float32(2) * w
 
 
-class Prolonged(Sequence[np.ndarray]):
-    """Coarse solutions as guesses on finer nodes, made one at a time when asked for: six at once take memory."""
+class _Guess:
+    """One coarse solution on finer nodes, made anew whenever it is read and held by nobody."""
+
+    def __init__(self, coarse: Any, nodes: tuple[int, ...], periodic: bool) -> None:
+        self.coarse, self.nodes, self.periodic = coarse, nodes, periodic
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        coarse = np.asarray(self.coarse)
+        parts = (prolong(part[None], self.nodes, self.periodic) for part in coarse)
+        out: np.ndarray = np.empty((len(coarse), *self.nodes), np.float32)
+        for i, part in enumerate(parts):
+            out[i] = part[0]
+        return out if dtype is None else out.astype(dtype, copy=False)
+
+
+class Prolonged(Sequence[Any]):
+    """Coarse solutions as guesses on finer nodes, made one at a time when read: six at once take memory."""
 
     def __init__(self, coarse: Sequence[Any], nodes: tuple[int, ...], periodic: bool) -> None:
         self.coarse, self.nodes, self.periodic = coarse, nodes, periodic
@@ -70,7 +85,7 @@ class Prolonged(Sequence[np.ndarray]):
         return len(self.coarse)
 
     def __getitem__(self, n: Any) -> Any:
-        return prolong(np.asarray(self.coarse[n]), self.nodes, self.periodic)
+        return _Guess(self.coarse[n], self.nodes, self.periodic)
 
 
 @dataclasses.dataclass(frozen=True)
