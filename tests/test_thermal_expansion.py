@@ -117,6 +117,21 @@ def test_derivatives_of_the_expansion_beside_a_void() -> None:
     assert_derivatives(image(labels), [ALUMINIUM, {}], only=0)
 
 
+def test_of_three_phases_the_expansions_have_derivatives_and_the_rest_is_said_to_be_missing() -> None:
+    labels, phases = speckled(FLAT, 3), [ALUMINIUM, ALUMINA, POLYMER]
+    up, down = (
+        solved(labels, ALUMINIUM, ALUMINA, POLYMER | {"alpha": a}).extra["expansion"] for a in (8e-5, 6e-5)
+    )
+    known = by_name(solved(labels, *phases))
+    np.testing.assert_allclose(known[2, "alpha"].expansion, (up - down) / 2e-5, atol=1e-6)
+    assert known[2, "E"].expansion is None
+    vague = {n: Thermoelasticity.isotropic(**p) for n, p in enumerate(phases)}
+    vague[2] = Thermoelasticity.isotropic(**(POLYMER | {"E": Uncertain(3.0, 0.1)}))
+    result = homogenize(labels, vague, residual=1e-8)
+    assert any("uncertainty of E of phase 2" in words for words in result.warnings)
+    assert not any("uncertainty of" in words for words in solved(labels, *phases).warnings)
+
+
 def test_a_uniform_strain_exists_for_two_phases_and_for_equal_expansions() -> None:
     laws = [Thermoelasticity.isotropic(**p) for p in (ALUMINIUM, ALUMINA, POLYMER)]
     stiffness = np.stack([law.tensor for law in laws])

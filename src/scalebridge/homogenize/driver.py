@@ -35,7 +35,7 @@ from scalebridge.homogenize.phases import Phases, collect_phases
 from scalebridge.homogenize.resolution import Prolonged, coarser_images, resolution_estimate
 from scalebridge.homogenize.result import Bracket, HomogenizationResult, SolverRecord, Verdict
 from scalebridge.homogenize.spread import check_conditions, spread_of_conditions
-from scalebridge.homogenize.thermal import thermal_expansion, with_expansion
+from scalebridge.homogenize.thermal import thermal_expansion, unknown_effects, with_expansion
 from scalebridge.homogenize.validity import (
     Transport,
     interface_share,
@@ -232,8 +232,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
     if thermal is not None:
         extra["heat_free_stress"] = thermal.heat_free_stress
         extra["expansion"] = thermal.expansion
-        if thermal.note:
-            notes.append(thermal.note)
+        notes += [note for note in (thermal.note, unknown_effects(found)) if note]
     if error.reservation:
         notes.append(error.reservation)
     status = fine.solution.status

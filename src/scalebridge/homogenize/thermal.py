@@ -124,9 +124,10 @@ def with_expansion(
 ) -> tuple[Sensitivity, ...]:
     """The sensitivities with the derivatives of expansion and heat-free stress beside those of the stiffness.
 
-    d alpha* = -C*^-1 (dGamma + dC* alpha*). Unchanged where the thermal field is not known.
+    d alpha* = -C*^-1 (dGamma + dC* alpha*). Where the thermal field is not known, those by the stiffness of a phase
+    are left out (None); those by its expansion do not need it.
     """
-    if thermal.cross is None or moments.phase_drive is None:
+    if moments.phase_drive is None:
         return tuple(found)
     means = np.einsum("pla,lj->pja", moments.phase_drive, effective.mix)
     by_label = dict(zip(labels, laws, strict=True))
@@ -136,7 +137,12 @@ def with_expansion(
         law, p = by_label[one.label], labels.index(one.label)
         assert isinstance(law, Thermoelasticity)
         stiffness, expansion, change, swelling = _as_in_cell(law, one.parameter, plane, ndim)
-        drift = np.einsum("jab,ab->j", thermal.cross[p], change)
+        if thermal.cross is None and change.any():
+            complete.append(one)
+            continue
+        drift = np.zeros(len(effective.value))
+        if thermal.cross is not None:
+            drift += np.einsum("jab,ab->j", thermal.cross[p], change)
         drift -= means[p] @ (change @ expansion + stiffness @ swelling)
         drift = np.where(effective.value.any(axis=1), drift, 0.0)
         free: np.ndarray | None = None
@@ -148,6 +154,18 @@ def with_expansion(
             dataclasses.replace(one, expansion=free, heat_free_stress=drift, expansion_effect=effect)
         )
     return tuple(complete)
+
+
+def unknown_effects(found: Sequence[Sensitivity]) -> str:
+    """What the parameters term leaves out, as a sentence; "" where nothing is left out."""
+    missing = [s for s in found if s.uncertainty > 0 and s.heat_free_stress is None]
+    if not missing:
+        return ""
+    names = ", ".join(f"{s.parameter} of phase {s.label}" for s in missing)
+    return (
+        f"What the uncertainty of {names} does to the thermal expansion is not in the parameters term: with more than "
+        "two different phases it takes a thermal load case, which is not solved."
+    )
 
 
 def _as_in_cell(
