@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 # Name on the command line -> (module, class). Modules are imported when asked for: `--help` stays quick.
 _HOMES = {
+    "sphere-packing": ("packing", "SpherePacking"),
+    "ellipsoid-packing": ("packing", "EllipsoidPacking"),
+    "overlapping-spheres": ("overlapping_spheres", "OverlappingSpheres"),
+    "straight-fibres": ("fibres", "StraightFibres"),
+    "curved-fibres": ("curved_fibres", "CurvedFibres"),
+    "laminate": ("layered", "Laminate"),
+    "checkerboard": ("layered", "Checkerboard"),
+    "voronoi-mosaic": ("voronoi_mosaic", "VoronoiMosaic"),
     "gaussian-level-cut": ("gaussian_field", "GaussianLevelCut"),
     "voronoi-polycrystal": ("tessellation", "VoronoiPolycrystal"),
     "laguerre-polycrystal": ("tessellation", "LaguerrePolycrystal"),
@@ -43,6 +51,7 @@ ALL_GENERATORS: Mapping[str, type[AbstractGenerator]] = _LazyClasses()
 
 _PARTS = {
     "generator": ("AbstractGenerator", "Realization"),
+    "records": ("generator_from_record",),
     "covariances": (
         "AbstractCovariance",
         "DampedCosine",
@@ -51,7 +60,15 @@ _PARTS = {
         "Oscillating",
         "PowerLaw",
     ),
-    "lattices": ("Gyroid", "IWP", "Neovius", "SchwarzD", "SchwarzP"),
+    "minimal_surfaces": ("AbstractMinimalSurface", "Gyroid", "IWP", "Neovius", "SchwarzD", "SchwarzP"),
+    "trusses": (
+        "AbstractTruss",
+        "BodyCentredCubic",
+        "DiamondCubic",
+        "FaceCentredCubic",
+        "Octet",
+        "SimpleCubic",
+    ),
 }
 _HOME_OF = {name: module for module, name in _HOMES.values()}
 _HOME_OF |= {name: module for module, names in _PARTS.items() for name in names}

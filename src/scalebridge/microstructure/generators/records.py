@@ -66,4 +66,5 @@ def _classes(hint: Any) -> list[type]:
 
 
 def _family(kind: type) -> list[type]:
-    return [kind, *(found for child in kind.__subclasses__() for found in _family(child))]
+    children: list[type] = kind.__subclasses__()
+    return [kind, *(found for child in children for found in _family(child))]
