@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cells import image
-from homogenize_cases import FLAT, SOLID, TENSORS, both, checkered, k, laws_of, name_of, solid
+from homogenize_cases import FLAT, SOLID, TENSORS, both, checkered, k, laws_of, name_of, solid, strict_record
 from physics_assertions import assert_ordered
 from scalebridge.cell.boundary import AbstractBoundary, KinematicUniform
 from scalebridge.core.status import Status
@@ -107,3 +107,34 @@ def test_a_fixed_residual_is_reached_far_below_single_precision(elastic: bool) -
     gap = np.linalg.norm(loose.value - tight.value) / np.linalg.norm(tight.value)
     assert 0 < gap <= 1e-4
     assert max(loose.solver.iterations) < max(tight.solver.iterations)
+
+
+def test_an_accuracy_is_not_vouched_for_without_the_essential_terms() -> None:
+    """An elastic image too small to be coarsened: nothing says what its voxels miss."""
+    labels, laws = image(checkered(FLAT)), laws_of(True, 1.0, 2.0)
+    result = homogenize(labels, laws, accuracy=0.5)
+    assert result.error["discretization"].value is None
+    assert result.error.total < 0.5
+    assert (result.error.met, result.status, result.status.exit_code) == (False, Status.ACCURACY_NOT_MET, 3)
+    assert result.error.largest is result.error["discretization"]
+    assert "8 voxels" in result.error.next_step
+    record = strict_record(result)
+    assert record["status"] == "accuracy_not_met"
+    assert record["error"]["discretization"] is None  # type: ignore[index]
+    assert any("discretization error was not assessed" in words for words in record["warnings"])  # type: ignore[attr-defined]
+    assert "without the discretization error" in str(result)
+    assert "not confirmed" in str(result)
+    fixed = homogenize(labels, laws, residual=1e-4)
+    assert (fixed.status, fixed.error.met, fixed.error.reservation) == (Status.CONVERGED, None, "")
+    assert not any("accuracy" in words for words in fixed.warnings)
+
+
+def test_zero_by_connection_is_exact_and_met() -> None:
+    labels = np.ones(FLAT, np.uint8)
+    labels[2:4, 1:3] = 0
+    result = homogenize(image(labels), laws_of(True, 2.0, 0.0))
+    assert (result.status, result.error.met, result.error["discretization"].value) == (
+        Status.CONVERGED,
+        True,
+        0.0,
+    )
