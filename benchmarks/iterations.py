@@ -1,31 +1,42 @@
 """Iterations for every size, contrast, image, boundary condition and physics, as a table and a picture.
 
-    python benchmarks/iterations.py [--sizes 32 64 128 256]
+    python benchmarks/iterations.py [--sizes 32 64 128 256] [--longest 240] [--restart]
 
 Sphere of radius 0.25 and a 50/50 level cut of a Gaussian field (correlation length 1/14 of the edge; one field on
 every grid). The second phase is 0 (void), 10, 100 or 1000 times the first, nu = 0.3. Relative residual 1e-6 in the norm
-of the preconditioner, from zero, at most 400 iterations. Elasticity: the more of the first normal and the first shear
+of the preconditioner, from zero, at most 2000 iterations. Elasticity: the more of the first normal and the first shear
 load. Finite volumes with multigrid conjugate gradients stand beside the elements for conduction between faces.
 `growth` is the ratio of the largest to the smallest size: 1 is what is wanted.
+
+Every row is written as soon as it is known, and a later run measures only what its record lacks: the benchmark can be
+stopped and goes on. A case is not taken to the next size where that would take longer than --longest seconds, judged
+by the size before; elastic boxes are measured with two stiff phases only.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import time
 from pathlib import Path
 from typing import Any
 
 from _images import make_image
-from _measuring import FIGURES, Record, fresh, judge, print_table
+from _measuring import FIGURES, RECORDS, Record, fresh, judge, print_table
 
 CONTRASTS = [0.0, 10.0, 100.0, 1000.0]
 IMAGES = ["sphere", "gaussian"]
 BOUNDARIES = ["periodic", "kubc", "subc", "faces"]
-# Sizes above this one for the periodic cell only: the box needs more iterations and there are six times the cases.
-BOX_LARGEST = 128
+# Elastic boxes need more and slower iterations than the other cases: fewer contrasts, and none above this size where
+# more than so many iterations were needed.
+ELASTIC_BOX_CONTRASTS = [10.0, 1000.0]
+BOX_LARGEST, BOX_ITERATIONS = 128, 150
+# Seconds from one size to the next: eight times the voxels, and dense transforms along every axis of a box.
+PERIODIC_FACTOR, BOX_FACTOR = 8.0, 11.0
 # "Independent of the grid": at most this many times the iterations on the finest grid as on the coarsest.
 GROWTH = 1.25
-MAX_STEPS = 400
+MAX_STEPS = 2000
 
 
 def measure(
@@ -83,8 +94,7 @@ def measure(
                 "iterations": max(solution.iterations),
                 "residual": solution.residual,
                 "status": str(solution.status),
-                "seconds_per_iteration": (solution.seconds - solution.compile_seconds)
-                / sum(solution.iterations),
+                "seconds": solution.seconds - solution.compile_seconds,
             }
         )
     return {"cases": found}
@@ -96,11 +106,13 @@ def _volumes(phases: Any, condition: Any, residual: float) -> dict[str, Any]:
 
     problem = volumes_problem(phases, condition)
     assert problem is not None
-    solution = solve_finite_volume(problem, MultigridConjugateGradients(rtol=residual))
+    begin = time.perf_counter()
+    solution = solve_finite_volume(problem, MultigridConjugateGradients(rtol=residual, max_steps=MAX_STEPS))
     return {
         "iterations": max(solution.iterations),
         "residual": max(solution.residual),
         "status": str(solution.status),
+        "seconds": time.perf_counter() - begin,
     }
 
 
@@ -113,6 +125,26 @@ def cases_of(boundaries: list[str], physics: list[str], images: list[str]) -> li
                 continue
             found += [(one, boundary, name) for name in images]
     return found
+
+
+def earlier_rows(path: Path, residual: float) -> list[dict[str, Any]]:
+    """The rows of an earlier run to the same residual and limit; none where there is no such record."""
+    if not path.is_file():
+        return []
+    content = json.loads(path.read_text())
+    same = content.get("residual") == residual and content.get("limit") == MAX_STEPS
+    return content.get("rows", []) if same else []
+
+
+def affordable(physics: str, boundary: str, size: int, before: dict[str, Any] | None, longest: float) -> bool:
+    """Whether a case is worth taking to `size`, given its row at the size before (None: the first)."""
+    if before is None or before.get("iterations") is None:
+        return True
+    box = physics == "elasticity" and boundary != "periodic"
+    if box and size > BOX_LARGEST and before["iterations"] > BOX_ITERATIONS:
+        return False
+    doublings = math.log2(size / before["size"])
+    return before["seconds"] * (BOX_FACTOR if box else PERIODIC_FACTOR) ** doublings <= longest
 
 
 def lines_of(rows: list[dict[str, Any]], sizes: list[int]) -> list[dict[str, Any]]:
@@ -194,6 +226,39 @@ def draw(table: list[dict[str, Any]], sizes: list[int], path: Path) -> None:
     print(f"written: {path}")
 
 
+def measure_case(
+    record: Record, path: Path, case: tuple[str, ...], sizes: list[int], options: argparse.Namespace
+) -> None:
+    """All sizes and contrasts of one physics, boundary and image that the record lacks."""
+    physics, boundary, name = case
+    contrasts = list(options.contrasts)
+    if physics == "elasticity" and boundary != "periodic":
+        contrasts = [contrast for contrast in contrasts if contrast in ELASTIC_BOX_CONTRASTS]
+
+    def found(size: int, contrast: float) -> dict[str, Any] | None:
+        key = {"physics": physics, "boundary": boundary, "image": name, "size": size, "contrast": contrast}
+        return next((row for row in record.rows if key.items() <= row.items()), None)
+
+    for n, size in enumerate(sizes):
+        wanted = []
+        for contrast in contrasts:
+            smaller = [row for m in sizes[:n] if (row := found(m, contrast)) is not None]
+            before = smaller[-1] if smaller else None
+            if before is None and n > 0:
+                continue  # not taken to the size before: not to this one either
+            if found(size, contrast) is None and affordable(physics, boundary, size, before, options.longest):
+                wanted.append(contrast)
+        if not wanted:
+            continue
+        result = fresh(
+            measure, physics=physics, boundary=boundary, name=name, size=size,
+            residual=options.residual, contrasts=wanted,
+        )  # fmt: skip
+        for row in result["cases"]:
+            record.add(physics=physics, boundary=boundary, image=name, size=size, **row)
+        record.write(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -207,19 +272,18 @@ def main() -> None:
     parser.add_argument("--residual", type=float, default=1e-6)
     parser.add_argument("--output", type=Path, help="where the record goes")
     parser.add_argument("--figure", type=Path, default=FIGURES / "benchmark_iterations.png")
+    parser.add_argument("--longest", type=float, default=240.0, help="seconds that one case may take")
+    parser.add_argument("--restart", action="store_true", help="measure again what the record has")
     options = parser.parse_args()
     sizes = sorted(options.sizes)
     record = Record("iterations", {"iterations of the finest over the coarsest grid": GROWTH})
-    for physics, boundary, name in cases_of(options.boundaries, options.physics, options.images):
-        for size in sizes:
-            if boundary != "periodic" and size > BOX_LARGEST:
-                continue
-            found = fresh(
-                measure, physics=physics, boundary=boundary, name=name, size=size,
-                residual=options.residual, contrasts=options.contrasts,
-            )  # fmt: skip
-            for case in found["cases"]:
-                record.add(physics=physics, boundary=boundary, image=name, size=size, **case)
+    record.content.update(residual=options.residual, limit=MAX_STEPS)
+    path = options.output or RECORDS / "iterations.json"
+    if not options.restart:
+        record.rows.extend(earlier_rows(path, options.residual))
+    for case in cases_of(options.boundaries, options.physics, options.images):
+        measure_case(record, path, case, sizes, options)
+    sizes = sorted({*sizes, *(row["size"] for row in record.rows)})
     table = lines_of(record.rows, sizes)
     columns = ("physics", "boundary", "image", "contrast", *map(str, sizes), "growth")
     printed = [
@@ -231,7 +295,7 @@ def main() -> None:
         f"{len(growing)} of {len(table)} lines grow by more than {GROWTH:g} from {sizes[0]} to {sizes[-1]}."
     )
     draw(table, sizes, options.figure)
-    record.write(options.output, table=table)
+    record.write(path, table=table)
 
 
 if __name__ == "__main__":

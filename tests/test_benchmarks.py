@@ -125,10 +125,27 @@ def test_iterations_that_hit_their_limit_are_no_success(script):
     assert fine[0]["growth"] == pytest.approx(1.2)
     assert iterations.judged(fine)[0]["met"]
     assert not iterations.judged(iterations.lines_of([row(32, 10), row(64, 13)], [32, 64]))[0]["met"]
+    most = iterations.MAX_STEPS
     stuck = iterations.lines_of(
-        [row(32, 400, 1000.0), row(64, 400, 1000.0), row(32, 9), row(64, 9)], [32, 64]
+        [row(32, most, 1000.0), row(64, most, 1000.0), row(32, 9), row(64, 9)], [32, 64]
     )
     assert stuck[0]["growth"] == 1.0
     assert not iterations.judged(stuck)[0]["met"]
     carried = iterations.lines_of([row(32, None, 0.0), row(64, None, 0.0)], [32, 64])
     assert iterations.judged(carried) == []  # nothing was solved: nothing to judge
+
+
+def test_iterations_resume_from_their_record_and_know_what_they_can_afford(script, tmp_path):
+    iterations = script("iterations")
+    path = tmp_path / "record.json"
+    assert iterations.earlier_rows(path, 1e-6) == []
+    rows = [{"size": 32, "iterations": 9}]
+    path.write_text(json.dumps({"residual": 1e-6, "limit": iterations.MAX_STEPS, "rows": rows}))
+    assert iterations.earlier_rows(path, 1e-6) == rows
+    assert iterations.earlier_rows(path, 1e-4) == []  # another criterion: nothing to go on from
+    before = {"size": 128, "iterations": iterations.BOX_ITERATIONS + 1, "seconds": 1.0}
+    assert iterations.affordable("elasticity", "periodic", 256, None, 1.0)
+    assert iterations.affordable("elasticity", "periodic", 256, before, 10.0)
+    assert not iterations.affordable("elasticity", "periodic", 256, before, 5.0)
+    assert not iterations.affordable("elasticity", "subc", 256, before, 100.0)
+    assert iterations.affordable("conduction", "subc", 256, before, 100.0)
