@@ -126,3 +126,22 @@ def test_conjugate_gradients_find_the_solution_and_the_energy() -> None:
     assert heard[-1][1] <= goal
     assert_allclose(x.ravel(), exact, atol=1e-4 * np.abs(exact).max())
     assert energy == pytest.approx(exact @ b.ravel(), rel=1e-5)
+
+
+def test_a_double_precision_solution_keeps_the_recursion_true() -> None:
+    shape, periodic = (96, 40), (False, True)
+    faces = random_faces(shape, periodic, 7)
+    plan = multigrid.merging_plan(shape, (1.0, 1.0))
+    tree = multigrid.hierarchy(multigrid.coarsen(multigrid.face_operator(faces, periodic), plan), plan)
+    matrix = multigrid.dense_matrix(tuple(np.asarray(t) for t in faces), periodic)
+    b = np.zeros(shape, np.float32)
+    b[0], b[-1] = 1.0, -1.0
+    strayed = {}
+    with jax.enable_x64(True):
+        for precision in (jnp.float32, jnp.float64):
+            begin = multigrid.start(jnp.asarray(b), precision)
+            state = multigrid.iterate(tree, begin, (2e-7) ** 2 * 80, 0.0, 1.0, 60, lambda n, s: None)
+            assert state.solution.dtype == precision
+            x = np.asarray(state.solution, float)
+            strayed[precision] = np.linalg.norm(b.ravel() - matrix @ x.ravel()) / (2e-7 * np.linalg.norm(b))
+    assert strayed[jnp.float64] < 2 < strayed[jnp.float32], strayed

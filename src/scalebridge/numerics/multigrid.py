@@ -34,7 +34,10 @@ def _chebyshev_weights(sweeps: int, lowest: float) -> tuple[float, ...]:
 # Two sweeps on the finest level; four on the others, which have only a seventh of its cells together.
 FINE_WEIGHTS = _chebyshev_weights(2, 0.3)
 COARSE_WEIGHTS = _chebyshev_weights(4, 0.15)
-CHUNK = 8  # iterations between two reports of progress
+# Iterations between two reports of progress: what fits in CHUNK_SECONDS at a rough speed per cell. Every chunk pays for
+# touching its work space anew, about one iteration's worth.
+CHUNK_SECONDS = 5.0
+SECONDS_PER_CELL = 1e-8
 
 
 @functools.partial(
@@ -335,11 +338,16 @@ def missing_energy(state: KrylovState) -> Any:
     return state.last_gain * jnp.maximum(ratio / (1 - ratio), 1.0)
 
 
-def start(residual: Any) -> KrylovState:
-    """The state before the first step, x = 0 (call with enable_x64, as `advance`)."""
+def start(residual: Any, precision: Any = jnp.float32) -> KrylovState:
+    """The state before the first step, x = 0 (call with enable_x64, as `advance`).
+
+    `precision` is that of x alone. The rounding of x is the only error that the operator amplifies (by its condition
+    number, some 1e-5 of the first residual in single precision); a double-precision x lets the recursion follow the
+    true residual down to the round-off of the residual itself, below 1e-7.
+    """
     zero = jnp.zeros((), jnp.float64)
     return KrylovState(
-        jnp.zeros_like(residual),
+        jnp.zeros(residual.shape, precision),
         residual,
         jnp.zeros_like(residual),
         zero + jnp.inf,
@@ -372,7 +380,8 @@ def advance(
         curvature = dot(direction, image)
         alpha = jnp.where(curvature > 0, product / jnp.where(curvature > 0, curvature, 1), 0)
         short = alpha.astype(image.dtype)
-        solution = s.solution + short * direction
+        wide = s.solution.dtype
+        solution = s.solution + alpha.astype(wide) * direction.astype(wide)
         residual = lax.optimization_barrier(s.residual - short * image)
         gain = alpha * product
         return KrylovState(
@@ -400,8 +409,9 @@ def iterate(
     listen: Callable[[int, float], None],
 ) -> KrylovState:
     """`advance` in chunks; `listen(step, |r|^2)` hears of each and may stop the run by raising."""
+    chunk = max(8, int(CHUNK_SECONDS / (SECONDS_PER_CELL * state.residual.size)))
     while True:
-        until = min(int(state.step) + CHUNK, max_steps)
+        until = min(int(state.step) + chunk, max_steps)
         state = advance(tree, state, square_goal, energy_rtol, energy_start, until)
         listen(int(state.step), float(state.square))
         if int(state.step) < until or until >= max_steps:
