@@ -118,7 +118,7 @@ def asked_table(groups: dict[str, list[Case]]) -> Table:
         "contrasts 0 (void), 2, 10, 100, at 16, 32 and 64 voxels per edge, `homogenize` with its default "
         "accuracy. Asked: the claimed total covers the true error in at least 90 % of the cases and is "
         "within five times of it in the median. Claimed is algebraic + discretization; the latter is the "
-        "larger of the change over coarsened images and the width of the guaranteed bracket, plus what the "
+        "root of the squares of the change over coarsened images and of the bracket width, plus what the "
         "position of the interfaces inside their voxels may do. Exact by luck (a pixel image that hits the "
         "fraction where its errors cancel) shows as a large ratio, and no honest estimate can know it.",
         judged(cases), series(groups), "error-budget.png",

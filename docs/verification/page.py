@@ -26,7 +26,7 @@ For arrays of discs and spheres the exact effective conductivity is known, so th
 compared with the error it makes.
 
 The claim is the sum of the assessed terms. Here these are *algebraic* (the energy error of conjugate gradients) and
-*discretization*, which is the larger of
+*discretization*, which is the root of the squares of
 
 - the change over coarsened images, sqrt(d1^2 + (d2/2)^2) with d1 = |v(n) - v(n/2)| and d2 = |v(n/2) - v(n/4)|, and
 - the width of the guaranteed bracket (conduction),

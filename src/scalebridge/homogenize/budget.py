@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -27,7 +28,8 @@ def discretization_term(
     """Error of the voxel size: the coarsened images, the guaranteed bracket where there is one, and the interfaces.
 
     The bracket bounds what the elements miss on these voxels; the coarsened images also see what the voxels miss of
-    the real geometry: the larger of the two counts. Neither sees a phase fraction that the fine image itself misses
+    the real geometry, but majority votes may hit a fraction by luck: neither vouches for the other, so their squares
+    add up. Neither sees a phase fraction that the fine image itself misses
     (its coarsened copies miss it too), so what the position of the interfaces inside their voxels may do is added.
     """
     remedy = (
@@ -62,7 +64,7 @@ def discretization_term(
     if interfaces is not None:
         parts.append(f"added for where the interfaces run inside their voxels: {interfaces:.2%}")
     words = "; ".join(parts).capitalize() + "."
-    return ErrorTerm("discretization", max(known) + (interfaces or 0.0), words, remedy)
+    return ErrorTerm("discretization", math.hypot(*known) + (interfaces or 0.0), words, remedy)
 
 
 def algebraic_term(error: float, solver: str) -> ErrorTerm:
