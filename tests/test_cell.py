@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -23,11 +25,13 @@ from scalebridge.cell.boundary import (
 from scalebridge.cell.modes import Element
 from scalebridge.cell.moments import local_fields, moments_of
 from scalebridge.cell.problem import CellProblem, PreconditionedConjugateGradients
+from scalebridge.cell.session import Session
 from scalebridge.cell.solve import solve_cell
 from scalebridge.core.errors import InputError
 from scalebridge.core.status import Status
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.homogenize.effective import effective_tensor
+from scalebridge.numerics.conjugate_gradients import Targets, fresh_state
 
 TIGHT = PreconditionedConjugateGradients(residual=1e-9)
 FINE = PreconditionedConjugateGradients(residual=1e-6)
@@ -383,3 +387,30 @@ def test_compiled_laminates_are_exact_and_guesses_do_not_matter(
     for method in (TIGHT, PreconditionedConjugateGradients(residual=None, energy=1e-10)):
         solution = solve_cell(problem, method, guess)
         np.testing.assert_allclose(moments_of(solution).energy, value, rtol=1e-8, atol=1e-8)
+
+
+@pytest.mark.parametrize("elastic", [False, True])
+def test_an_iteration_in_pieces_is_the_one_in_a_loop(elastic: bool) -> None:
+    index = random_image(3, (6, 5, 8), 2)
+    if elastic:
+        matrices = np.stack([isotropic_stiffness(e, 0.3) for e in (1.0, 7.0)])
+    else:
+        matrices = np.array([1.0, 7.0])[:, None, None] * np.eye(3)
+    problem = CellProblem(VoxelGrid(index.shape), index, matrices, elastic)
+    loads = problem.loads()[:2]
+    with jax.enable_x64(True):
+        session = Session(problem)
+        targets = Targets(*(jnp.asarray(v, jnp.float64) for v in (1e-10, 0.0, 0.0)), jnp.zeros(2))
+        results = []
+        for run in (session.run_in_one, session.run_in_pieces):
+            right = tuple(jnp.zeros((2, *index.shape), jnp.float32) for _ in range(session.disc.components))
+            state = fresh_state(right, None, np.ones(2), None, jnp.float64)
+            load = jnp.asarray(loads, jnp.float32)
+            results.append(run(state, load, targets, jnp.asarray(False), 100))
+    one, pieces = results
+    assert np.all(np.asarray(one.steps) > 3)
+    np.testing.assert_array_equal(one.steps, pieces.steps)
+    np.testing.assert_allclose(one.energy, pieces.energy, rtol=1e-7)
+    for a, b in zip(one.w, pieces.w, strict=True):
+        assert b.dtype == np.float64
+        np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(a).max())

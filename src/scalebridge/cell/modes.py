@@ -66,19 +66,20 @@ def _high(v: Any, axis: int) -> Any:
     return _cut(v, axis, slice(1, v.shape[axis]))
 
 
-def corner_modes(u: Any, ndim: int, wanted: Sequence[int]) -> dict[int, Any]:
-    """Unscaled modes of all voxels: sums and differences of the corner values of `u` along its last `ndim` axes.
+Modes = dict[int, Any]
 
-    Shapes: u (..., n0 + 1, n1 + 1, ...) node values -> each mode (..., n0, n1, ...). NumPy or JAX arrays.
+
+def split_axes(level: Modes, ndim: int, axes: Sequence[int], wanted: Sequence[int]) -> Modes:
+    """One sum and one difference of neighbours along each of `axes`; what no mode in `wanted` needs is left out.
+
+    Shapes: values (..., n0, n1, ...) along the last `ndim` axes -> one shorter along `axes`. NumPy or JAX arrays.
     """
-    first = u.ndim - ndim
-    level = {0: u}
-    for a in range(ndim):
-        axis = first + a
+    for a in axes:
         later = (1 << (a + 1)) - 1
         prefixes = {m & later for m in wanted}
-        split: dict[int, Any] = {}
+        split: Modes = {}
         for m, v in level.items():
+            axis = v.ndim - ndim + a
             low, high = _low(v, axis), _high(v, axis)
             if m in prefixes:
                 split[m] = low + high
@@ -88,14 +89,10 @@ def corner_modes(u: Any, ndim: int, wanted: Sequence[int]) -> dict[int, Any]:
     return level
 
 
-def scatter_modes(forces: dict[int, Any], ndim: int) -> Any:
-    """The transpose of `corner_modes`: forces on modes -> forces on the interior nodes.
-
-    Shapes: each force (..., n0 + 1, n1 + 1, ...) on voxels that surround the nodes -> (..., n0, n1, ...) nodes.
-    """
-    level = dict(forces)
-    for a in reversed(range(ndim)):
-        merged: dict[int, Any] = {}
+def merge_axes(level: Modes, ndim: int, axes: Sequence[int]) -> Modes:
+    """The transpose of `split_axes` on the inner points."""
+    for a in axes:
+        merged: Modes = {}
         for m in {m & ~(1 << a) for m in level}:
             parts = []
             if m in level:
@@ -108,7 +105,23 @@ def scatter_modes(forces: dict[int, Any], ndim: int) -> Any:
                 parts.append(_low(v, axis) - _high(v, axis))
             merged[m] = parts[0] if len(parts) == 1 else parts[0] + parts[1]
         level = merged
-    return level[0]
+    return level
+
+
+def corner_modes(u: Any, ndim: int, wanted: Sequence[int]) -> Modes:
+    """Unscaled modes of all voxels: sums and differences of the corner values of `u` along its last `ndim` axes.
+
+    Shapes: u (..., n0 + 1, n1 + 1, ...) node values -> each mode (..., n0, n1, ...). NumPy or JAX arrays.
+    """
+    return split_axes({0: u}, ndim, range(ndim), wanted)
+
+
+def scatter_modes(forces: Modes, ndim: int) -> Any:
+    """The transpose of `corner_modes`: forces on modes -> forces on the interior nodes.
+
+    Shapes: each force (..., n0 + 1, n1 + 1, ...) on voxels that surround the nodes -> (..., n0, n1, ...) nodes.
+    """
+    return merge_axes(forces, ndim, range(ndim)[::-1])[0]
 
 
 def pad_nodes(u: jax.Array, ndim: int, periodic: bool, first_axis: int = 0) -> jax.Array:

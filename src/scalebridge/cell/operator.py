@@ -2,7 +2,8 @@ r"""The operator of a cell problem: nodal fluctuation -> nodal forces, without a
 
 forces(w, E) = B^T C (E + B w), B = gradients of multilinear elements in modes (modes.py), C per voxel. The grid is
 swept in slabs of planes along x so that the 21 mode fields of elasticity live in the cache, not in memory: peak
-memory stays at the vectors plus one slab.
+memory stays at the vectors plus one slab. A node field is a tuple of its components, (B, *nodes) each: so the
+transforms of the preconditioner take them as they lie, without a copy.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import jax.numpy as jnp
 from scalebridge.cell.coefficients import PAIRS, CoefficientForm
 from scalebridge.cell.modes import (
     Element,
-    corner_modes,
+    Modes,
     mode_scale,
     needed_modes,
     pad_nodes,
     scatter_modes,
+    split_axes,
     submode_weight,
     submodes,
 )
+from scalebridge.numerics.conjugate_gradients import Vector
 from scalebridge.numerics.staging import always, stage
 
 Coefficients = tuple[jax.Array | None, jax.Array | None, jax.Array | None]
@@ -133,22 +136,31 @@ def mode_forces(disc: Discretization, modes: Any, coefficients: Any, macro: Any)
 
 def _slab_forces(
     disc: Discretization,
-    u: jax.Array,
+    u: Vector,
     coefficients: list[jax.Array],
     macro: jax.Array | None,
     condition: jax.Array,
-) -> jax.Array:
-    """Forces on the inner nodes of one slab. u (B, c, planes + 2, ...), coefficients on planes + 1 voxel layers."""
+) -> Vector:
+    """Forces on the inner nodes of one slab. u (B, planes + 2, ...) per component, coefficients on planes + 1 layers.
+
+    The last axis is split within the constitutive stage: its sums and differences are cheaper to repeat than to store.
+    """
     ndim = disc.ndim
     wanted = needed_modes(ndim, disc.element)
-    every = range(disc.components)
-    modes = stage(condition, lambda u: [corner_modes(u[:, i], ndim, wanted) for i in every], u)
 
-    def constitutive(modes: Any, coefficients: Any, macro: Any) -> list[dict[int, Any]]:
+    def split_first(u: Vector) -> list[Modes]:
+        return [split_axes({0: v}, ndim, range(ndim - 1), wanted) for v in u]
+
+    def constitutive(partial: list[Modes], coefficients: Any, macro: Any) -> list[Modes]:
+        modes = [split_axes(v, ndim, (ndim - 1,), wanted) for v in partial]
         return mode_forces(disc, modes, coefficients, macro)
 
-    forces = stage(condition, constitutive, modes, coefficients, macro)
-    return stage(condition, lambda f: jnp.stack([scatter_modes(v, ndim) for v in f], axis=1), forces)
+    def merge(forces: list[Modes]) -> Vector:
+        return tuple(scatter_modes(v, ndim) for v in forces)
+
+    partial = stage(condition, split_first, u)
+    forces = stage(condition, constitutive, partial, coefficients, macro)
+    return stage(condition, merge, forces)
 
 
 def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) -> int:
@@ -162,46 +174,50 @@ def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) 
 def nodal_forces(
     disc: Discretization,
     coefficients: Coefficients,
-    w: jax.Array,
+    w: Vector,
     macro: jax.Array | None,
     budget: float,
     out_dtype: Any = None,
     factor: jax.Array | None = None,
     precision: Any = None,
-) -> jax.Array:
+    into: Vector | None = None,
+) -> Vector:
     """B^T C (E + B w), integrated over voxels of volume `disc.voxel_volume`.
 
-    Shapes: w (B, c, *nodes), macro (B, m) or None -> (B, c, *nodes). Computed in
+    Shapes: w a tuple of c components (B, *nodes), macro (B, m) or None -> c components (B, *nodes). Computed in
     `precision` and returned in `out_dtype` (both that of w by default): a residual evaluated in float64 may be kept in
-    float32. `factor`, a scalar, multiplies w on the way.
+    float32. `factor`, a scalar, multiplies w on the way. `into` is memory that the result may take.
     """
     ndim, count = disc.ndim, disc.nodes[0]
-    work = jnp.dtype(precision or w.dtype)
-    planes = slab_planes(disc, w.shape[0], work.itemsize, budget)
+    work, kept = jnp.dtype(precision or w[0].dtype), out_dtype or w[0].dtype
+    planes = slab_planes(disc, w[0].shape[0], work.itemsize, budget)
+    condition = always(w[0])
 
-    condition = always(w)
-
-    def gather(w: jax.Array, start: Any, factor: Any) -> jax.Array:
-        u = _tall_slab(w, start, planes, disc.periodic).astype(work)
+    def gather(w: Vector, start: Any, factor: Any) -> Vector:
+        u = [_tall_slab(v, start, planes, disc.periodic).astype(work) for v in w]
         if factor is not None:
-            u = u * factor
-        return pad_nodes(u, ndim, disc.periodic, first_axis=1)
+            u = [v * factor for v in u]
+        return tuple(pad_nodes(v, ndim, disc.periodic, first_axis=1) for v in u)
 
-    def slab(start: Any) -> jax.Array:
+    def slab(start: Any) -> list[jax.Array]:
         u = stage(condition, gather, w, start, factor)
         c = slab_coefficients(coefficients, start, planes + 1, work)
-        return _slab_forces(disc, u, c, macro, condition)
+        return [v.astype(kept) for v in _slab_forces(disc, u, c, macro, condition)]
 
     if planes >= count:
-        return slab(0).astype(out_dtype or w.dtype)
+        return tuple(slab(0))
     slabs = -(-count // planes)
 
-    def step(n: Any, out: jax.Array) -> jax.Array:
+    def step(n: Any, out: Vector) -> Vector:
         # The last slab starts early rather than being short: its overlap writes the same numbers again.
         start = jnp.minimum(n * planes, count - planes)
-        return jax.lax.dynamic_update_slice_in_dim(out, slab(start).astype(out.dtype), start, axis=2)
+        return tuple(
+            jax.lax.dynamic_update_slice_in_dim(o, v, start, axis=1)
+            for o, v in zip(out, slab(start), strict=True)
+        )
 
-    return jax.lax.fori_loop(0, slabs, step, jnp.zeros(w.shape, out_dtype or w.dtype))
+    into = tuple(jnp.zeros(v.shape, kept) for v in w) if into is None else into
+    return jax.lax.fori_loop(0, slabs, step, into)
 
 
 def _tall_slab(w: jax.Array, start: Any, planes: int, periodic: bool) -> jax.Array:
@@ -209,12 +225,12 @@ def _tall_slab(w: jax.Array, start: Any, planes: int, periodic: bool) -> jax.Arr
 
     Only the slab is copied; padding the whole field first would cost a pass through memory and its size again.
     """
-    count = w.shape[2]
+    count = w.shape[1]
     start = jnp.asarray(start, jnp.int32)
-    before = jax.lax.dynamic_slice_in_dim(w, (start - 1) % count, 1, axis=2)
-    middle = jax.lax.dynamic_slice_in_dim(w, start, planes, axis=2)
-    after = jax.lax.dynamic_slice_in_dim(w, (start + planes) % count, 1, axis=2)
+    before = jax.lax.dynamic_slice_in_dim(w, (start - 1) % count, 1, axis=1)
+    middle = jax.lax.dynamic_slice_in_dim(w, start, planes, axis=1)
+    after = jax.lax.dynamic_slice_in_dim(w, (start + planes) % count, 1, axis=1)
     if not periodic:
         before = before * (start > 0).astype(w.dtype)
         after = after * (start + planes < count).astype(w.dtype)
-    return jnp.concatenate([before, middle, after], axis=2)
+    return jnp.concatenate([before, middle, after], axis=1)

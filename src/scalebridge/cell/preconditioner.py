@@ -19,6 +19,7 @@ from scalebridge.cell.boundary import AbstractBoundary, Edge
 from scalebridge.cell.coefficients import PAIRS
 from scalebridge.cell.modes import Element
 from scalebridge.cell.operator import Discretization
+from scalebridge.numerics.conjugate_gradients import Vector
 from scalebridge.numerics.fast_diagonalization import linear_element_modes
 
 
@@ -69,17 +70,24 @@ def _outer(factors: list[jax.Array]) -> jax.Array:
     return out
 
 
-def apply_green(disc: Discretization, reference: jax.Array, r: jax.Array) -> jax.Array:
-    """The periodic solution of the reference problem for nodal forces r (B, c, *nodes).
+def to_frequencies(r: Vector) -> Vector:
+    """Real Fourier transforms of all components over all spatial axes."""
+    return tuple(jnp.fft.rfftn(v, axes=range(1, v.ndim)) for v in r)
 
-    The symbol is evaluated on the way: storing it saves no time (the transforms are bound by memory) but takes 12 bytes
-    per voxel in elasticity.
+
+def from_frequencies(shape: tuple[int, ...], hats: Vector) -> Vector:
+    """The inverse of `to_frequencies` on a grid of `shape`."""
+    return tuple(jnp.fft.irfftn(v, s=shape, axes=range(1, v.ndim)) for v in hats)
+
+
+def solve_frequencies(disc: Discretization, reference: jax.Array, hats: Vector) -> Vector:
+    """The reference problem, one small system per frequency.
+
+    The symbol is evaluated on the way: storing it saves no time but takes 12 bytes per voxel in elasticity.
     """
     ndim = disc.ndim
-    axes = tuple(range(2, 2 + ndim))
-    real = r.dtype
+    real = hats[0].real.dtype
     stiff, mass, cross = ([jnp.asarray(f, real) for f in fs] for fs in green_factors(disc))
-    hats = [jnp.fft.rfftn(r[:, i], axes=tuple(a - 1 for a in axes)) for i in range(disc.components)]
     volume = disc.voxel_volume
 
     def laplace(a: int) -> jax.Array:
@@ -88,18 +96,20 @@ def apply_green(disc: Discretization, reference: jax.Array, r: jax.Array) -> jax
     if not disc.form.vector:
         symbol = sum(reference[a] * volume * laplace(a) for a in range(ndim))
         inverse = jnp.where(symbol > 0, 1 / jnp.where(symbol > 0, symbol, 1), 0)
-        solved = [hats[0] * inverse]
-    else:
-        solved = _elastic_green(disc, reference, hats, [laplace(a) for a in range(ndim)], mass, cross)
-        solved = [v / volume for v in solved]
-    fields = [jnp.fft.irfftn(v, s=disc.shape, axes=tuple(a - 1 for a in axes)) for v in solved]
-    return jnp.stack(fields, axis=1)
+        return (hats[0] * inverse,)
+    solved = _elastic_green(disc, reference, hats, [laplace(a) for a in range(ndim)], mass, cross)
+    return tuple(v / volume for v in solved)
+
+
+def apply_green(disc: Discretization, reference: jax.Array, r: Vector) -> Vector:
+    """The periodic solution of the reference problem for nodal forces r, c components (B, *nodes)."""
+    return from_frequencies(disc.shape, solve_frequencies(disc, reference, to_frequencies(r)))
 
 
 def _elastic_green(
     disc: Discretization,
     reference: jax.Array,
-    hats: list[jax.Array],
+    hats: Vector,
     laplace: list[jax.Array],
     mass: list[jax.Array],
     cross: list[jax.Array],
@@ -171,12 +181,11 @@ def _transform(v: jax.Array, matrix: jax.Array, axis: int) -> jax.Array:
     )
 
 
-def apply_box(disc: Discretization, reference: jax.Array, modes: BoxModes, r: jax.Array) -> jax.Array:
+def apply_box(disc: Discretization, reference: jax.Array, modes: BoxModes, r: Vector) -> Vector:
     """The solution of the reference problem on a box, component by component, constants projected out."""
     ndim = disc.ndim
     out = []
-    for i in range(disc.components):
-        v = r[:, i]
+    for i, v in enumerate(r):
         weights = [reference[a] for a in range(ndim)]
         if disc.form.vector:
             weights = [reference[0] + 2 * reference[1] if a == i else reference[1] for a in range(ndim)]
@@ -193,4 +202,4 @@ def apply_box(disc: Discretization, reference: jax.Array, modes: BoxModes, r: ja
         for a in range(ndim):
             v = _transform(v, modes[i][a][1].T, a + 1)
         out.append(v)
-    return jnp.stack(out, axis=1)
+    return tuple(out)

@@ -1,13 +1,13 @@
 r"""One verb: solve a cell for all its unit loads.
 
-float32 conjugate gradients do the work; when more than about six digits are asked for, the residual is evaluated in
-float64 and corrected in float32 until it is small (iterative refinement), so that the answer is a float64 one.
+float32 conjugate gradients do the work; when more than about six digits are asked for, they add up their steps in
+float64, and the residual is evaluated in float64 and, where still needed, corrected in float32 until it is small
+(iterative refinement), so that the answer is a float64 one.
 """
 
 from __future__ import annotations
 
 import abc
-import functools
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -16,17 +16,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell.coefficients import coefficient_field, coefficient_field_from_voxels
-from scalebridge.cell.loads import edge_mask, mean_energy, scale_of, uniform_flux_forces
+from scalebridge.cell.loads import edge_mask, mean_energy, uniform_flux_forces
 from scalebridge.cell.operator import Coefficients, Discretization, nodal_forces
-from scalebridge.cell.preconditioner import (
-    BoxModes,
-    apply_box,
-    apply_green,
-    box_modes,
-    reference_of,
-)
 from scalebridge.cell.problem import CellProblem, CellSolution, LoadRecord, PreconditionedConjugateGradients
+from scalebridge.cell.session import Session, slab_budget
 from scalebridge.cell.small import solve_small
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
@@ -34,7 +27,7 @@ from scalebridge.numerics.conjugate_gradients import (
     HISTORY,
     CGState,
     Targets,
-    advance,
+    Vector,
     batch_dot,
     energy_error,
     fresh_state,
@@ -75,103 +68,6 @@ class InMemory(AbstractKeeper):
         return record
 
 
-def slab_budget() -> float:
-    """Bytes of mode fields per slab: the second-level cache of two cores, or a good part of a GPU's memory."""
-    return 8e6 if jax.default_backend() == "cpu" else 4e9
-
-
-def _precondition(
-    disc: Discretization, reference: jax.Array, modes: BoxModes | None, r: jax.Array
-) -> jax.Array:
-    if modes is None:
-        return apply_green(disc, reference, r)
-    return apply_box(disc, reference, modes, r)
-
-
-def _iterate(
-    disc: Discretization,
-    budget: float,
-    reference: jax.Array,
-    coefficients: Coefficients,
-    modes: BoxModes | None,
-    macro: jax.Array,
-    targets: Targets,
-    guessed: jax.Array,
-    last: jax.Array,
-    state: CGState,
-) -> CGState:
-    def apply(p: jax.Array, keep: jax.Array, load: jax.Array) -> jax.Array:
-        small = p.dtype
-        return nodal_forces(
-            disc, coefficients, p, macro * load.astype(small), budget, factor=keep.astype(small)
-        )
-
-    precondition = functools.partial(_precondition, disc, reference, modes)
-    return advance(state, apply, precondition, targets, guessed, last)
-
-
-_compiled: dict[Any, Any] = {}
-
-
-class _Compiler:
-    """Compiles ahead of time, once per shape, and remembers how long that took."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def __call__(
-        self, function: Any, static: tuple[Any, ...], donate: tuple[int, ...], *arguments: Any
-    ) -> Any:
-        shapes = jax.tree.map(lambda a: (a.shape, str(a.dtype)), arguments)
-        key = (function, static, jax.default_backend(), str(shapes))
-        if key not in _compiled:
-            begin = time.perf_counter()
-            count = len(static)
-            jitted = jax.jit(
-                function, static_argnums=tuple(range(count)), donate_argnums=tuple(count + d for d in donate)
-            )
-            _compiled[key] = jitted.lower(*static, *arguments).compile()
-            self.seconds += time.perf_counter() - begin
-        return _compiled[key](*arguments)
-
-
-class _Session:
-    """The device-side data of one problem, shared by its load cases."""
-
-    def __init__(self, problem: CellProblem, method: PreconditionedConjugateGradients) -> None:
-        self.problem, self.method = problem, method
-        self.disc = problem.discretization
-        self.compiler = _Compiler()
-        self.scale = scale_of(problem)
-        fractions = (
-            np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
-        )
-        reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
-        self.reference = jnp.asarray(reference, jnp.float32)
-        self.coefficients = self._coefficients(np.float32)
-        self.modes = None if self.disc.periodic else box_modes(self.disc, problem.boundary, jnp.float32)
-
-    def _coefficients(self, dtype: type) -> Coefficients:
-        problem = self.problem
-        if problem.packed is not None:
-            field = coefficient_field_from_voxels(
-                self.disc.form, problem.packed / self.scale, self.disc.periodic, dtype
-            )
-        else:
-            field = coefficient_field(
-                self.disc.form, problem.index, problem.matrices / self.scale, self.disc.periodic, dtype
-            )
-        return field.arrays()
-
-    def run(self, state: CGState, macro: np.ndarray, targets: Targets, guessed: bool, last: int) -> CGState:
-        static = (self.disc, slab_budget())
-        arguments = (
-            self.reference, self.coefficients, self.modes, jnp.asarray(macro, jnp.float32), targets,
-            jnp.asarray(guessed), jnp.int32(last), state,
-        )  # fmt: skip
-        return self.compiler(_iterate, static, (7,), *arguments)
-
-
 def solve_cell(
     problem: CellProblem,
     method: PreconditionedConjugateGradients,
@@ -198,7 +94,7 @@ def solve_cell(
     if len(loads):
         batch = -(-len(loads) // -(-len(loads) // batch))
     compile_seconds = 0.0
-    session: _Session | None = None
+    session: Session | None = None
     with jax.enable_x64(True):
         for first in range(0, len(loads), max(batch, 1)):
             chosen = list(range(first, min(first + batch, len(loads))))
@@ -209,8 +105,10 @@ def solve_cell(
             if small:
                 records = solve_small(problem, method, loads, guess)
             else:
-                session = session or _Session(problem, method)
-                records = _solve_batch(session, loads[chosen], guess, batch, progress, first, len(loads))
+                session = session or Session(problem)
+                records = _solve_batch(
+                    session, method, loads[chosen], guess, batch, progress, first, len(loads)
+                )
                 compile_seconds = session.compiler.seconds
             for n, record in zip(chosen, records, strict=True):
                 done[n] = keeper.keep(n, record)
@@ -237,7 +135,8 @@ def solve_cell(
 
 
 def _solve_batch(
-    session: _Session,
+    session: Session,
+    method: PreconditionedConjugateGradients,
     loads: np.ndarray,
     guess: list[Any] | None,
     batch: int,
@@ -245,15 +144,14 @@ def _solve_batch(
     first: int,
     total: int,
 ) -> list[LoadRecord]:
-    problem, method, disc = session.problem, session.method, session.disc
+    problem, disc = session.problem, session.disc
     count = len(loads)
     if count < batch:  # Keep one compiled shape: the padding loads are zero and stop at once.
         loads = np.concatenate([loads, np.zeros((batch - count, loads.shape[1]))])
-    shape = (batch, disc.components, *disc.nodes)
     volume = disc.voxel_volume * float(np.prod(disc.shape))
     static = problem.boundary.prescribes_flux
     # The coefficients were divided by the scale, so the forces are too: the displacements stay the true ones.
-    exact_right = uniform_flux_forces(disc, loads) / session.scale if static else None
+    exact_right = components(uniform_flux_forces(disc, loads) / session.scale) if static else None
     if exact_right is not None:
         macro = np.zeros_like(loads)
         energy0 = np.zeros(batch)
@@ -261,14 +159,17 @@ def _solve_batch(
         macro = loads
         energy0 = mean_energy(problem, loads) / session.scale * volume
 
-    right = jnp.zeros(shape, jnp.float32) if exact_right is None else jnp.asarray(exact_right, jnp.float32)
-    start: jax.Array | None = None
+    if exact_right is None:
+        right = tuple(jnp.zeros((batch, *disc.nodes), jnp.float32) for _ in range(disc.components))
+    else:
+        right = tuple(jnp.asarray(v, jnp.float32) for v in exact_right)
+    start: Vector | None = None
     if guess is not None and any(g is not None for g in guess):
-        filled = np.zeros(shape, np.float32)
+        filled = np.zeros((disc.components, batch, *disc.nodes), np.float32)
         for n, g in enumerate(guess):
             if g is not None:
-                filled[n] = g
-        start = jnp.asarray(filled)
+                filled[:, n] = g
+        start = tuple(jnp.array(v) for v in filled)
         del filled
     rtol = method.residual if method.residual is not None else 0.0
     etol = method.energy if method.energy is not None else 0.0
@@ -277,7 +178,7 @@ def _solve_batch(
     # Round-off of a load that is balanced everywhere (a homogeneous cell) must not be iterated upon.
     negligible = np.finfo(np.float32).eps ** 2 * 16 * np.abs(energy0)
     targets = _targets(max(inner, ROUND_OFF), 0.0, etol, negligible)
-    state = fresh_state(right, start, energy0, None)
+    state = fresh_state(right, start, energy0, None, jnp.float64 if exact else jnp.float32)
     del right
     state = _run_chunks(
         session, state, macro, targets, start is not None, method.max_steps, progress, first, total
@@ -289,19 +190,27 @@ def _solve_batch(
     residual = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
     error = np.asarray(energy_error(state.drops) / jnp.abs(jnp.where(state.energy == 0, 1, state.energy)))
     error = np.where(np.isfinite(error), error, residual**2)
-    w: Any = state.w
+    w: Vector = state.w
     if exact:
         w, steps, residual, history = _refine(
-            session, state, exact_right, macro, rtol, steps, history, progress, first, total
+            session, method, state, exact_right, macro, rtol, steps, history, progress, first, total
         )
         error = np.minimum(error, residual**2)
     residual = np.where(trivial, 0.0, residual)
     error = np.where(trivial, 0.0, error)
-    out = np.asarray(w)
+    del state
+    fields = np.empty((batch, disc.components, *disc.nodes), w[0].dtype)
+    for i, v in enumerate(w):
+        fields[:, i] = v
     return [
-        LoadRecord(out[n], int(steps[n]), float(residual[n]), float(error[n]), history[n])
+        LoadRecord(fields[n], int(steps[n]), float(residual[n]), float(error[n]), history[n])
         for n in range(count)
     ]
+
+
+def components(field: np.ndarray) -> tuple[np.ndarray, ...]:
+    """(B, c, *nodes) -> c arrays (B, *nodes)."""
+    return tuple(np.ascontiguousarray(field[:, i]) for i in range(field.shape[1]))
 
 
 def _targets(residual: float, gain: float, energy: float, negligible: np.ndarray) -> Targets:
@@ -314,12 +223,13 @@ def _targets(residual: float, gain: float, energy: float, negligible: np.ndarray
 
 
 def _run_chunks(
-    session: _Session, state: CGState, macro: np.ndarray, targets: Targets, guessed: bool, max_steps: int,
+    session: Session, state: CGState, macro: np.ndarray, targets: Targets, guessed: bool, max_steps: int,
     progress: AbstractProgress, first: int, total: int,
 ) -> CGState:  # fmt: skip
     """Run in pieces of a few seconds, so that progress is seen and Ctrl-C is heard; fewer pieces are faster."""
     rtol = float(targets.residual) ** 0.5
-    chunk = int(np.clip(CHUNK_SECONDS / (state.w.size * SECONDS_PER_UNKNOWN), 2, 1000))
+    size = sum(v.size for v in state.w)
+    chunk = int(np.clip(CHUNK_SECONDS / (size * SECONDS_PER_UNKNOWN), 2, 1000))
     done = 0
     while True:
         last = min(done + chunk, max_steps)
@@ -333,9 +243,10 @@ def _run_chunks(
 
 
 def _refine(
-    session: _Session, state: CGState, exact_right: np.ndarray | None, macro: np.ndarray, rtol: float,
-    steps: np.ndarray, history: list[tuple[float, ...]], progress: AbstractProgress, first: int, total: int,
-) -> tuple[jax.Array, np.ndarray, np.ndarray, list[tuple[float, ...]]]:  # fmt: skip
+    session: Session, method: PreconditionedConjugateGradients, state: CGState,
+    exact_right: tuple[np.ndarray, ...] | None, macro: np.ndarray, rtol: float, steps: np.ndarray,
+    history: list[tuple[float, ...]], progress: AbstractProgress, first: int, total: int,
+) -> tuple[Vector, np.ndarray, np.ndarray, list[tuple[float, ...]]]:  # fmt: skip
     """Iterative refinement: float64 residual, float32 correction, until the float64 residual meets `rtol`.
 
     The residual is evaluated in float64 but kept in float32: it is small where it matters, not inaccurate. The
@@ -343,17 +254,18 @@ def _refine(
     shifts the fluctuation by 1e-7 and the energy, evaluated with the true ones, by the square of that.
     """
     disc = session.disc
-    batch = state.w.shape[0]
-    mask = edge_mask(session.problem, disc)
+    batch = state.w[0].shape[0]
+    held = edge_mask(session.problem, disc)
+    mask = None if held is None else tuple(held)
     macro64 = jnp.asarray(macro, jnp.float64)
     scale = np.asarray(state.scale)
     claimed = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
     claimed_norm = np.asarray(session.compiler(_norms, (), (), state.r, mask))
-    w = state.w  # float32 until the first correction: less to hold while the correction is computed
+    w = state.w
     del state
     previous = np.full(batch, np.inf)
     zero = np.zeros_like(macro)
-    fixed = (disc, slab_budget() * 2)
+    fixed = (disc, slab_budget())
     while True:
         r = session.compiler(_residual, fixed, (), session.coefficients, w, macro64, exact_right, mask)
         if np.all(np.isinf(previous)):
@@ -365,7 +277,7 @@ def _refine(
             )
             if np.all(actual <= rtol):
                 return w, steps, actual, history
-        left = max(session.method.max_steps - int(steps.max(initial=0)), 0)
+        left = max(method.max_steps - int(steps.max(initial=0)), 0)
         state = fresh_state(r, None, np.zeros(batch), scale)
         del r
         targets = _targets(0.8 * rtol, REFINEMENT_GAIN, 0.0, np.zeros(batch))
@@ -381,36 +293,44 @@ def _refine(
         w = session.compiler(_add, (), (), w, state.w)
         del state
         previous = before
-        if np.all(after <= rtol) or left == 0 or steps.max(initial=0) >= session.method.max_steps:
+        if np.all(after <= rtol) or left == 0 or steps.max(initial=0) >= method.max_steps:
             return w, steps, after, history
 
 
-def _norms(r: jax.Array, mask: jax.Array | None) -> jax.Array:
+def _free(r: Vector, mask: Vector | None) -> Vector:
+    """Zero where nodes are held."""
+    if mask is None:
+        return r
+    return tuple(v * free.astype(v.dtype) for v, free in zip(r, mask, strict=True))
+
+
+def _norms(r: Vector, mask: Vector | None) -> jax.Array:
     """Plain norm per load of what can move."""
-    free = r if mask is None else r * mask.astype(r.dtype)
+    free = _free(r, mask)
     return jnp.sqrt(batch_dot(free, free))
 
 
-def _add(w: jax.Array, correction: jax.Array) -> jax.Array:
-    return w.astype(jnp.float64) + correction
+def _add(w: Vector, correction: Vector) -> Vector:
+    return tuple(a.astype(jnp.float64) + b for a, b in zip(w, correction, strict=True))
 
 
 def _residual(
     disc: Discretization,
     budget: float,
     coefficients: Coefficients,
-    w: jax.Array,
+    w: Vector,
     macro: jax.Array,
-    right: jax.Array | None,
-    mask: jax.Array | None,
-) -> jax.Array:
+    right: Vector | None,
+    mask: Vector | None,
+) -> Vector:
     """right - forces(w), evaluated in float64 and returned in float32, zero where nodes are held."""
     if right is None:
-        r = -nodal_forces(disc, coefficients, w, macro, budget, jnp.float32, precision=jnp.float64)
+        force = nodal_forces(disc, coefficients, w, macro, budget, jnp.float32, precision=jnp.float64)
+        r = tuple(-f for f in force)
     else:
         force = nodal_forces(disc, coefficients, w, macro, budget, jnp.float64, precision=jnp.float64)
-        r = (right - force).astype(jnp.float32)
-    return r if mask is None else r * mask.astype(jnp.float32)
+        r = tuple((b - f).astype(jnp.float32) for b, f in zip(right, force, strict=True))
+    return _free(r, mask)
 
 
 def _history(state: CGState, batch: int) -> list[tuple[float, ...]]:

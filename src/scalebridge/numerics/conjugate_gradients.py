@@ -1,7 +1,9 @@
 r"""Preconditioned conjugate gradients on a batch of systems, in resumable chunks.
 
-A w = b with A symmetric positive semi-definite and b in its range. All scalars carry the batch axis; a converged
-member stands still (step length zero) while the others go on. The error of the energy is estimated from the algorithm's
+A w = b with A symmetric positive semi-definite and b in its range. A vector is a tuple of arrays (B, ...), one per
+component of a field; scalars carry the batch axis; a converged member stands still (step length zero) while the
+others go on. One pass is `descend` (operator, step, residual), the preconditioner, and `turn` (the next direction):
+they may be compiled together (`advance`) or apart. The error of the energy is estimated from the algorithm's
 own coefficients: |w* - w_k|_A^2 >= sum_{j=k}^{k+d-1} alpha_j (r_j . z_j), sharp once d steps reduce the error
 [hestenes1952; strakos2002]; unlike a residual it is the error of the effective tensor itself.
 """
@@ -19,16 +21,19 @@ DELAY = 4
 HISTORY = 512
 
 
+Vector = tuple[jax.Array, ...]
+
+
 class CGState(NamedTuple):
-    """w, r, p: (B, ...) ; most others (B,).
+    """w, r, p: vectors; most others (B,).
 
     drops: the last DELAY energy decrements, newest first. scale: what r.z is relative to; first: r.z at the start of
     this run. phase: 2 before the load is evaluated, 1 before an initial guess is, 0 when iterating.
     """
 
-    w: jax.Array
-    r: jax.Array
-    p: jax.Array
+    w: Vector
+    r: Vector
+    p: Vector
     rz: jax.Array
     scale: jax.Array
     first: jax.Array
@@ -51,9 +56,22 @@ class Targets(NamedTuple):
     negligible: jax.Array
 
 
-def batch_dot(a: jax.Array, b: jax.Array) -> jax.Array:
+class Step(NamedTuple):
+    """What the first half of a pass tells the second, (B,) each: the step length, p.Ap, r.p where a guess is evaluated,
+    and whether a step was made."""
+
+    length: jax.Array
+    curvature: jax.Array
+    work: jax.Array
+    made: jax.Array
+
+
+def batch_dot(a: Vector, b: Vector) -> jax.Array:
     """Dot products per batch member, accumulated in float64."""
-    return jnp.sum(a * b, axis=tuple(range(1, a.ndim)), dtype=jnp.float64)
+    parts = [
+        jnp.sum(x * y, axis=tuple(range(1, x.ndim)), dtype=jnp.float64) for x, y in zip(a, b, strict=True)
+    ]
+    return sum(parts[1:], parts[0])
 
 
 def energy_error(drops: jax.Array) -> jax.Array:
@@ -71,61 +89,88 @@ def energy_error(drops: jax.Array) -> jax.Array:
     return jnp.where(full, tail, jnp.where(jnp.isfinite(newest) & (newest <= 0), 0.0, jnp.inf))
 
 
-def advance(
-    state: CGState,
-    apply: Callable[[jax.Array, jax.Array, jax.Array], jax.Array],
-    precondition: Callable[[jax.Array], jax.Array],
-    targets: Targets,
-    guessed: jax.Array,
-    last: jax.Array,
-) -> CGState:
-    """Iterate until every member meets one of the targets, or iteration `last`.
+Operator = Callable[[Vector, jax.Array, jax.Array], Vector]
+
+
+def descend(s: CGState, apply: Operator, guessed: jax.Array) -> tuple[CGState, Step, Vector]:
+    """The first half of a pass: the step along p, the residual after it, and A p.
 
     apply(p, keep, load) is A (keep p) - load b for scalars keep and load. The first passes of a fresh state are not
     steps but go through the same code, so that operator and preconditioner are compiled once: phase 2 adds the load to
     the residual and sets the scale (unless one is given); phase 1, if `guessed`, moves to the guess waiting in p.
     """
+    loading, guessing, iterating = s.phase == 2, s.phase == 1, s.phase == 0
+    one, zero = jnp.float64(1), jnp.float64(0)
+    q = apply(s.p, jnp.where(loading, zero, one), jnp.where(loading, one, zero))
+    pq = batch_dot(s.p, q)
+    made = s.active & (pq > 0) & iterating
+    length = jnp.where(made, s.rz / jnp.where(made, pq, 1), 0)
+    work = jax.lax.cond(guessing, batch_dot, lambda a, b: jnp.zeros(a[0].shape[0], jnp.float64), s.r, s.p)
+    w = _combine(s.w, jnp.where(iterating, length, jnp.where(loading, zero, one)), s.p)
+    r = _combine(s.r, -jnp.where(iterating, length, one), q)
+    return s._replace(w=w, r=r), Step(length, pq, work, made), q
+
+
+def turn(s: CGState, step: Step, z: Vector, targets: Targets, guessed: jax.Array) -> CGState:
+    """The second half of a pass: who is done, and the next direction from the preconditioned residual z."""
+    loading, guessing, iterating = s.phase == 2, s.phase == 1, s.phase == 0
+    to_guess = loading & guessed
+    one, zero = jnp.float64(1), jnp.float64(0)
+    rz = batch_dot(s.r, z)
+    drop = step.length * s.rz
+    energy = jnp.where(
+        step.made,
+        s.energy - drop,
+        jnp.where(guessing, s.energy - 2 * step.work + step.curvature, s.energy),
+    )
+    drops = jnp.where(step.made[None], jnp.concatenate([drop[None], s.drops[:-1]]), s.drops)
+    trivial = loading & (rz <= targets.negligible)
+    scale = jnp.where(loading & (s.scale <= 0), jnp.where(trivial, 1.0, rz), s.scale)
+    first = jnp.where(iterating, s.first, rz)
+    met = (rz <= targets.residual * scale) | (rz <= targets.gain * first) | (rz <= 0)
+    met = met | (energy_error(drops) <= targets.energy * jnp.abs(energy))
+    broken = iterating & ~(step.curvature > 0)
+    active = s.active & ~trivial & ~(met & ~to_guess) & ~broken
+    # A load that is balanced already (b = 0) has no use for a guess.
+    start = jnp.where(trivial, zero, one)
+    beta = jnp.where(to_guess, start, jnp.where(active & iterating, rz / jnp.where(s.rz > 0, s.rz, 1), 0))
+    fresh = jnp.where(to_guess, zero, one) + 0 * beta
+    p = tuple(_wide(fresh, a) * a + _wide(beta, b) * b for a, b in zip(z, s.p, strict=True))
+    rel = jnp.sqrt(jnp.maximum(rz, 0) / scale).astype(jnp.float32)
+    slot = s.iteration % HISTORY
+    history = s.history.at[slot].set(jnp.where(step.made, rel, s.history[slot]))
+    return CGState(
+        s.w, s.r, p, jnp.where(step.made | ~iterating, rz, s.rz), scale, first, energy, drops,
+        s.steps + step.made.astype(jnp.int32), active, history, s.iteration + iterating.astype(jnp.int32),
+        jnp.where(to_guess, 1, 0).astype(jnp.int32),
+    )  # fmt: skip
+
+
+def going(s: CGState, last: Any) -> Any:
+    """Whether another pass is due: some member is active and iteration `last` is not reached."""
+    return jnp.any(s.active) & ((s.iteration < last) | (s.phase > 0))
+
+
+def advance(
+    state: CGState,
+    apply: Operator,
+    precondition: Callable[[Vector], Vector],
+    targets: Targets,
+    guessed: jax.Array,
+    last: jax.Array,
+) -> CGState:
+    """Iterate until every member meets one of the targets, or iteration `last`, in one compiled loop."""
 
     def body(s: CGState) -> CGState:
-        loading, guessing, iterating = s.phase == 2, s.phase == 1, s.phase == 0
-        to_guess = loading & guessed
-        one, zero = jnp.float64(1), jnp.float64(0)
-        q = apply(s.p, jnp.where(loading, zero, one), jnp.where(loading, one, zero))
-        pq = batch_dot(s.p, q)
-        ok = s.active & (pq > 0) & iterating
-        alpha = jnp.where(ok, s.rz / jnp.where(ok, pq, 1), 0)
-        work = jax.lax.cond(guessing, batch_dot, lambda a, b: jnp.zeros(a.shape[0], jnp.float64), s.r, s.p)
-        w = s.w + _wide(jnp.where(iterating, alpha, jnp.where(loading, zero, one)), s.w) * s.p
-        r = s.r - _wide(jnp.where(iterating, alpha, one), s.r) * q
-        z = precondition(r)
-        rz = batch_dot(r, z)
-        drop = alpha * s.rz
-        energy = jnp.where(ok, s.energy - drop, jnp.where(guessing, s.energy - 2 * work + pq, s.energy))
-        drops = jnp.where(ok[None], jnp.concatenate([drop[None], s.drops[:-1]]), s.drops)
-        trivial = loading & (rz <= targets.negligible)
-        scale = jnp.where(loading & (s.scale <= 0), jnp.where(trivial, 1.0, rz), s.scale)
-        first = jnp.where(iterating, s.first, rz)
-        met = (rz <= targets.residual * scale) | (rz <= targets.gain * first) | (rz <= 0)
-        met = met | (energy_error(drops) <= targets.energy * jnp.abs(energy))
-        broken = iterating & ~(pq > 0)
-        active = s.active & ~trivial & ~(met & ~to_guess) & ~broken
-        # A load that is balanced already (b = 0) has no use for a guess.
-        start = jnp.where(trivial, zero, one)
-        beta = jnp.where(to_guess, start, jnp.where(active & iterating, rz / jnp.where(s.rz > 0, s.rz, 1), 0))
-        p = _wide(jnp.where(to_guess, zero, one) + 0 * beta, z) * z + _wide(beta, s.p) * s.p
-        rel = jnp.sqrt(jnp.maximum(rz, 0) / scale).astype(jnp.float32)
-        slot = s.iteration % HISTORY
-        history = s.history.at[slot].set(jnp.where(ok, rel, s.history[slot]))
-        return CGState(
-            w, r, p, jnp.where(ok | ~iterating, rz, s.rz), scale, first, energy, drops,
-            s.steps + ok.astype(jnp.int32), active, history, s.iteration + iterating.astype(jnp.int32),
-            jnp.where(to_guess, 1, 0).astype(jnp.int32),
-        )  # fmt: skip
+        s, step, _ = descend(s, apply, guessed)
+        return turn(s, step, precondition(s.r), targets, guessed)
 
-    def going(s: CGState) -> Any:
-        return jnp.any(s.active) & ((s.iteration < last) | (s.phase > 0))
+    return jax.lax.while_loop(lambda s: going(s, last), body, state)
 
-    return jax.lax.while_loop(going, body, state)
+
+def _combine(a: Vector, factor: jax.Array, b: Vector) -> Vector:
+    """a + factor b."""
+    return tuple(x + _wide(factor, x) * y for x, y in zip(a, b, strict=True))
 
 
 def _wide(factor: jax.Array, like: jax.Array) -> jax.Array:
@@ -134,22 +179,27 @@ def _wide(factor: jax.Array, like: jax.Array) -> jax.Array:
 
 
 def fresh_state(
-    right: jax.Array, guess: jax.Array | None, energy: np.ndarray, scale: np.ndarray | None
+    right: Vector,
+    guess: Vector | None,
+    energy: np.ndarray,
+    scale: np.ndarray | None,
+    precision: Any = jnp.float32,
 ) -> CGState:
     """The state before anything is evaluated: w = 0, r = right, the guess (or zero) waiting in p.
 
-    energy (B,): total energy of w = 0. scale (B,): what residuals are relative to; None takes |b|_M^2. Every entry is
-    an array of its own, so that a solver may take over the memory of the whole state.
+    energy (B,): total energy of w = 0. scale (B,): what residuals are relative to; None takes |b|_M^2. `precision` is
+    that of w alone: rounding w at every step is what separates the residual of w from r first. Every entry is an array
+    of its own, so that a solver may take over the memory of the whole state.
     """
-    batch = right.shape[0]
+    batch = right[0].shape[0]
 
     def zeros() -> jax.Array:
         return jnp.zeros(batch, jnp.float64)
 
     return CGState(
-        w=jnp.zeros_like(right),
+        w=tuple(jnp.zeros(v.shape, precision) for v in right),
         r=right,
-        p=jnp.zeros_like(right) if guess is None else guess,
+        p=tuple(jnp.zeros_like(v) for v in right) if guess is None else guess,
         rz=zeros(),
         scale=zeros() if scale is None else jnp.array(scale, jnp.float64),
         first=zeros(),
