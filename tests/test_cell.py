@@ -310,6 +310,26 @@ def test_large_cells_use_the_same_sums_as_small_ones(monkeypatch: pytest.MonkeyP
         np.testing.assert_allclose(getattr(large, name), getattr(small, name), rtol=1e-11, atol=1e-12)
 
 
+def test_moments_in_single_precision_are_good_to_eight_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    import scalebridge.cell.moments as moments
+
+    index = ball(24, 0.3)
+    matrices = np.stack([isotropic_stiffness(e, 0.3) for e in (1.0, 10.0)])
+    solution = solve_cell(CellProblem(VoxelGrid(index.shape), index, matrices, True), FINE)
+    exact = moments_of(solution)
+    monkeypatch.setattr(moments, "WITHOUT_COMPILER", 0)
+    monkeypatch.setattr(moments, "SINGLE_PRECISION_RESIDUAL", 0.0)
+    single, plain = moments_of(solution), moments_of(solution, derivatives=False)
+    assert plain.moments is None
+    assert single.moments is not None
+    for name in ("energy", "flux", "drive", "moments"):
+        scale = np.abs(getattr(exact, name)).max()
+        np.testing.assert_allclose(getattr(single, name), getattr(exact, name), atol=3e-8 * scale)
+    for name in ("energy", "flux", "drive"):
+        scale = np.abs(getattr(exact, name)).max()
+        np.testing.assert_allclose(getattr(plain, name), getattr(exact, name), atol=3e-8 * scale)
+
+
 def test_slow_convergence_is_said() -> None:
     index = ball(12, 0.3)
     problem = CellProblem(

@@ -4,7 +4,8 @@ For loads i, j with total drives e_i = E_i + B w_i (all gradient parts s, exactl
   energy[i, j]  = <e_i : C : e_j>        (its quadratic form bounds the effective one from above, whatever the w)
   flux[i]       = <C : e_i>,  drive[i] = <e_i>
   moments[p][i,a,j,b] = <1_p e_i,a e_j,b>   from which every derivative by a property of phase p follows at once.
-Everything is summed in float64, slab by slab, so that solutions may stay on disk.
+Everything is summed slab by slab, so that solutions may stay on disk, and in float64; where the solution itself is no
+better than float32, products of a few thousand voxels are formed in float32 first.
 """
 
 from __future__ import annotations
@@ -30,6 +31,12 @@ from scalebridge.numerics.staging import always, stage
 MAX_MOMENT_PHASES = 32
 # Up to this many mode values the sums are done in NumPy, which needs no compilation.
 WITHOUT_COMPILER = 6e7
+# Solutions of a larger residual have their products formed in float32, so many voxels at a time: the rounding of a
+# block is 1e-7 of it at most and random, 1e-9 of a mean over a large image.
+SINGLE_PRECISION_RESIDUAL = 1e-7
+BLOCK_VOXELS = 1024
+# Bytes of mode values per slab: small enough to stay near the processor.
+SLAB_BYTES = 1.6e7
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,23 +68,55 @@ def _drives(disc: Discretization, w: Any, macro: Any) -> Iterator[tuple[int, flo
         yield s, submode_weight(s, disc.spacing), drive
 
 
+def _products(left: list[jax.Array], right: jax.Array) -> list[jax.Array]:
+    """left_n right^T summed over voxels, in float64. Shapes: (rows, lines, voxels) each -> (rows, rows)."""
+    rows, lines, voxels = right.shape
+    if right.dtype == jnp.float64:
+        flat = right.reshape(rows, -1)
+        return [a.reshape(rows, -1) @ flat.T for a in left]
+    most = max(BLOCK_VOXELS // voxels, 1)
+    together = max(n for n in range(1, min(most, lines) + 1) if lines % n == 0)
+
+    def cut(a: jax.Array, n: Any) -> jax.Array:
+        return jax.lax.dynamic_slice_in_dim(a, n * together, together, axis=1).reshape(rows, -1)
+
+    def add(n: Any, sums: list[jax.Array]) -> list[jax.Array]:
+        block = cut(right, n)
+        return [s + (cut(a, n) @ block.T).astype(jnp.float64) for s, a in zip(sums, left, strict=True)]
+
+    return jax.lax.fori_loop(0, lines // together, add, [jnp.zeros((rows, rows), jnp.float64) for _ in left])
+
+
+def _rows(values: list[jax.Array]) -> jax.Array:
+    """Fields (L, n0, ..., n) as rows, load by load: (L k, lines, n)."""
+    stacked = jnp.stack(values, axis=1)
+    return stacked.reshape(stacked.shape[0] * stacked.shape[1], -1, stacked.shape[-1])
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _slab_sums(
     disc: Discretization, coefficients: jax.Array, index: jax.Array | None, w: jax.Array, macro: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Sums of e:C:e, C:e and e over one slab. coefficients (count, P) with index (planes, ...), or per voxel."""
+    """Sums of e:C:e, C:e and e over one slab. coefficients (count, P) with index (planes, ...), or per voxel.
+
+    Computed in the precision of w, summed in float64.
+    """
     loads, m = macro.shape[0], disc.form.size
-    c = [row[index] if index is not None else row for row in coefficients]
+    c = [(row[index] if index is not None else row).astype(w.dtype) for row in coefficients]
     energy = jnp.zeros((loads, loads))
     flux = mean = jnp.zeros((loads, m))
-    for _, weight, drive in _drives(disc, w.astype(jnp.float64), macro):
+    for _, weight, drive in _drives(disc, w, macro.astype(w.dtype)):
         present = [a for a in range(m) if drive[a] is not None]
-        e = jnp.stack([drive[a] for a in present], axis=1).reshape(loads, len(present), -1)
-        q = disc.form.flux(c, drive)
-        stacked = jnp.stack([q[a] for a in present], axis=1).reshape(loads, len(present), -1)
-        energy = energy + weight * jnp.einsum("iax,jax->ij", e, stacked)
+        stress = disc.form.flux(c, drive)
+        e, q = [drive[a] for a in present], [stress[a] for a in present]
+        energy = energy + weight * sum(
+            _products([a.reshape(loads, -1, a.shape[-1])], b.reshape(loads, -1, b.shape[-1]))[0]
+            for a, b in zip(e, q, strict=True)
+        )
         if len(present) == m:
-            flux, mean = flux + stacked.sum(-1), mean + e.sum(-1)
+            axes = tuple(range(1, 1 + disc.ndim))
+            flux = flux + jnp.stack([jnp.sum(v, axis=axes, dtype=jnp.float64) for v in q], axis=1)
+            mean = mean + jnp.stack([jnp.sum(v, axis=axes, dtype=jnp.float64) for v in e], axis=1)
     return energy, flux, mean
 
 
@@ -85,24 +124,23 @@ def _slab_sums(
 def _slab_moments(
     disc: Discretization, phases: int, index: jax.Array, w: jax.Array, macro: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
-    """Per gradient part s the sums of 1_p e e^T, (P, k, k) over its k present rows; the sums of 1_p e_0 (P, L, m)."""
+    """Per gradient part s the sums of 1_p e e^T, (P, k, k) over its k present rows; the sums of 1_p e_0 (P, L, m).
+
+    Computed in the precision of w, summed in float64.
+    """
     loads, m = macro.shape[0], disc.form.size
-    flat_index = index.reshape(-1)
+    lines = index.reshape(-1, index.shape[-1])
     grams = []
     means = jnp.zeros((phases, loads, m))
-    for _, weight, drive in _drives(disc, w.astype(jnp.float64), macro):
+    for _, weight, drive in _drives(disc, w, macro.astype(w.dtype)):
         present = [a for a in range(m) if drive[a] is not None]
-        e = jnp.stack([drive[a] for a in present], axis=1)
-        e = e.reshape(loads * len(present), -1)
-        # The last phase is what the others leave: one product less, and all of it for a homogeneous image.
-        whole = e @ e.T
-        masks = [(flat_index == p).astype(jnp.float64) for p in range(phases - 1)]
-        parts = [(e * mask) @ e.T for mask in masks]
-        grams.append(weight * jnp.stack([*parts, whole - sum(parts)]))
+        e = _rows([drive[a] for a in present])
+        # Every phase by itself: what the others leave of the whole would carry the rounding of the whole.
+        parts = [e * (lines == p).astype(e.dtype) for p in range(phases)]
+        grams.append(weight * jnp.stack(_products(parts, e)))
         if len(present) == m:
-            first = [e @ mask for mask in masks]
-            total = e.sum(-1)
-            means = jnp.stack([*first, total - sum(first)]).reshape(phases, loads, m)
+            sums = [jnp.sum(a, axis=(1, 2), dtype=jnp.float64) for a in parts]
+            means = jnp.stack(sums).reshape(phases, loads, m)
     return grams, means
 
 
@@ -127,8 +165,8 @@ def _slab_moments_numpy(
 
 def _slabs(problem: CellProblem, disc: Discretization, loads: int) -> list[tuple[int, int]]:
     modes = len(needed_modes(disc.ndim, disc.element)) * disc.components
-    plane = math.prod(disc.shape[1:]) * modes * max(loads, 1) * 8
-    planes = int(np.clip(6e7 // plane, 1, disc.shape[0]))
+    plane = math.prod(disc.shape[1:]) * modes * max(loads, 1) * 4
+    planes = int(np.clip(SLAB_BYTES // plane, 1, disc.shape[0]))
     pieces = -(-disc.shape[0] // planes)
     planes = -(-disc.shape[0] // pieces)
     return [(a, min(a + planes, disc.shape[0])) for a in range(0, disc.shape[0], planes)]
@@ -152,8 +190,11 @@ def _present(disc: Discretization, s: int) -> list[int]:
     return [n for n, (i, j) in enumerate(PAIRS[disc.ndim]) if not (s >> i & 1 and s >> j & 1)]
 
 
-def moments_of(solution: CellSolution) -> Moments:
-    """Means over the cell of one solution, in the units of the problem's matrices."""
+def moments_of(solution: CellSolution, derivatives: bool = True) -> Moments:
+    """Means over the cell of one solution, in the units of the problem's matrices.
+
+    Without `derivatives` the moments per phase are left out, which cost more than the energies and the mean fluxes.
+    """
     problem = solution.problem
     disc = problem.discretization
     loads = solution.loads
@@ -166,7 +207,8 @@ def moments_of(solution: CellSolution) -> Moments:
     macro = np.zeros_like(loads) if problem.boundary.prescribes_flux else loads
     work = math.prod(disc.shape) * count * disc.components * len(needed_modes(disc.ndim, disc.element))
     small = work < WITHOUT_COMPILER
-    collect = problem.packed is None and phases <= MAX_MOMENT_PHASES
+    collect = problem.packed is None and phases <= MAX_MOMENT_PHASES and (derivatives or small)
+    work_type = np.float32 if solution.residual > SINGLE_PRECISION_RESIDUAL and not small else np.float64
     voxels = math.prod(disc.shape)
     table = pack(disc.form, problem.matrices)
     moments = np.zeros((phases, count, m, count, m))
@@ -174,7 +216,9 @@ def moments_of(solution: CellSolution) -> Moments:
     energy, flux, mean = np.zeros((count, count)), np.zeros((count, m)), np.zeros((count, m))
     with jax.enable_x64(True):
         for first, last in _slabs(problem, disc, count):
-            nodes = np.stack([slab_nodes(f, first, last, disc) for f in solution.fluctuations])
+            nodes = np.stack([slab_nodes(f, first, last, disc) for f in solution.fluctuations]).astype(
+                work_type, copy=False
+            )
             labels = problem.index[first:last].astype(np.int32)
             if collect and small:
                 grams, part = _slab_moments_numpy(disc, phases, labels, nodes, macro)
