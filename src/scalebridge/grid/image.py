@@ -14,6 +14,16 @@ from scalebridge.core.units import format_quantity
 from scalebridge.grid.voxel_grid import VoxelGrid
 
 MAX_LABELS = 4096
+_PART = 1 << 22
+
+
+def count_labels(labels: np.ndarray) -> np.ndarray:
+    """How often each value 0, 1, ... occurs; labels of 8 or 16 bits. In parts, as each is widened to eight bytes."""
+    flat = labels.reshape(-1)
+    counts = np.zeros(256 if flat.dtype.itemsize == 1 else int(np.max(flat, initial=0)) + 1, np.intp)
+    for start in range(0, flat.size, _PART):
+        counts += np.bincount(flat[start : start + _PART], minlength=len(counts))
+    return counts
 
 
 def _frozen(array: np.ndarray) -> np.ndarray:
@@ -63,7 +73,7 @@ class PhaseImage:
     def _census(self) -> tuple[np.ndarray, np.ndarray]:
         labels = self.labels
         if labels.dtype.itemsize <= 2 and labels.dtype.kind == "u":
-            counts = np.bincount(labels.reshape(-1), minlength=1)
+            counts = count_labels(labels)
             present = np.flatnonzero(counts)
             return present, counts[present]
         present, counts = np.unique(labels, return_counts=True)

@@ -14,6 +14,7 @@ from typing import final
 import numpy as np
 
 from scalebridge.core.errors import ImageError
+from scalebridge.grid.image import count_labels
 
 _STEPS = 254
 _WIDEST = 0.1  # by how much bodies may be scaled to meet a fraction
@@ -128,7 +129,7 @@ def voxelize(
     low, high = 1 - _WIDEST, 1 + _WIDEST
     for last in (False, True):
         levels = _levels(shape, torus, bodies(), low, high)
-        counts = np.cumsum(np.bincount(levels.reshape(-1), minlength=256))[:-1]
+        counts = np.cumsum(count_labels(levels))[:-1]
         best = int(np.argmin(np.abs(counts - fraction * levels.size)))
         scale = low + best * (high - low) / _STEPS
         if last:
