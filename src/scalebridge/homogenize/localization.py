@@ -138,11 +138,11 @@ def _with_macro(
     edge = float(np.exp(np.mean(np.log(grid.cell_size))))
     total = allocate((len(w), *(n + 1 for n in grid.shape)), np.float32)
     total[(slice(None), *(slice(n) for n in w.shape[1:]))] = w
-    total *= np.float32(edge)
     if solution.problem.boundary.periodic:
         for axis in range(1, total.ndim):
             ends = np.moveaxis(total, axis, 0)
             ends[-1] = ends[0]
+    total *= np.float32(edge)
     if not solution.problem.boundary.prescribes_flux:
         macro = np.asarray(weights, float) @ solution.loads
         axes = [np.arange(n + 1) * h for n, h in zip(grid.shape, grid.cell_size, strict=True)]
