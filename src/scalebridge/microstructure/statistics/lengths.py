@@ -93,11 +93,11 @@ class CovarianceWindow:
         """Per axis, the lags of `values` in voxels."""
         return [np.arange(n) - n // 2 for n in self.values.shape]
 
-    def block_factor(self, block: Sequence[int | float], offset: Sequence[int] | None = None) -> float:
+    def block_factor(self, block: Sequence[int] | np.ndarray, offset: Sequence[int] | None = None) -> float:
         """Covariance of the means of two blocks of `block` voxels, `offset` blocks apart, over C(0) A / V_block.
 
         Integral of rho(h) times the overlap prod (1 - |h_i - o_i b_i| / b_i)+ of one block with the other moved by
-        h, over the integral of rho. Offset 0 gives the variance: below 1, and 1 for large blocks.
+        h, over the integral of rho. Offset 0 gives the variance: below 1, and 1 less the tail for large blocks.
         """
         offset = (0,) * self.values.ndim if offset is None else offset
         total = self.values

@@ -108,7 +108,10 @@ def _corner_bits(ndim: int) -> np.ndarray:
 
 
 def _corner(ndim: int, point: tuple[int, ...]) -> np.ndarray:
-    return _corner_bits(ndim)[(slice(None), *point)]
+    held = _corner_bits(ndim)
+    for value in point:
+        held = held[:, value]
+    return held
 
 
 def _cells(ndim: int) -> list[list[tuple[int, ...]]]:
@@ -188,22 +191,22 @@ def _curvature_weights(size: tuple[float, ...]) -> np.ndarray:
             diagonal[j], diagonal[k] = h[j], sign * h[k]
             edge = np.eye(3)[axis] * h
             start = (0, 0) if sign == 1 else (0, 1)
-            corners = []
+            around: list[tuple[int, ...]] = []
             for along, across in itertools.product((0, 1), repeat=2):
                 point = [0, 0, 0]
                 point[axis] = along
                 point[j] = across
                 point[k] = start[1] + sign * across
-                corners.append(tuple(point))
+                around.append(tuple(point))
             normals.append(np.cross(edge, diagonal))
-            densities.append(_section_of_rectangle(corners) / np.linalg.norm(np.cross(edge, diagonal)))
+            densities.append(_section_of_rectangle(around) / np.linalg.norm(np.cross(edge, diagonal)))
     for apex in itertools.product(
         (0, 1), repeat=2
     ):  # triangles of the neighbours of a corner, and of its opposite
         corner = (0, *apex)
         area, euler, normal = 0.0, np.zeros(256), np.zeros(3)
-        for around in (corner, tuple(1 - v for v in corner)):
-            points = [tuple(v ^ int(i == k) for i, v in enumerate(around)) for k in range(3)]
+        for middle in (corner, tuple(1 - v for v in corner)):
+            points = [tuple(v ^ int(i == k) for i, v in enumerate(middle)) for k in range(3)]
             position = np.array(points) * h
             normal = np.cross(position[1] - position[0], position[2] - position[0])
             area += 0.5 * float(np.linalg.norm(normal))

@@ -109,7 +109,7 @@ class _Ball:
     points: np.ndarray  # (m, d) voxels
     distances: np.ndarray  # (m,) ascending, float32 as the radii
 
-    def count(self, radii: np.ndarray | np.float32) -> np.ndarray:
+    def count(self, radii: np.ndarray) -> np.ndarray:
         return np.searchsorted(self.distances, radii, "left")
 
     @staticmethod
@@ -161,7 +161,7 @@ def _paint(
     start = 0
     while start < len(radii):
         stop = int(np.searchsorted(radii, radii[start] * (1 + _BIN), "right"))
-        voxels = int(ball.count(radii[start]))
+        voxels = int(ball.count(radii[start : start + 1])[0])
         if (stop - start) * voxels > _PAINT * painted.size:
             seeds = np.ones(painted.shape, bool)
             seeds.reshape(-1)[flat[start:stop]] = False
