@@ -153,8 +153,18 @@ def _energy(index: Any, table: Any, q: Any, p: Any) -> Any:
     return _exact_energy(_resistances(index, table), q, p)
 
 
+@jax.jit
+def _square(field: Any) -> Any:
+    return jnp.sum(field * field)
+
+
+@jax.jit
+def _scaled(field: Any, factor: Any) -> Any:
+    return (field * factor).astype(jnp.float32)
+
+
 def _norm(residual: Any) -> float:
-    return float(jnp.sqrt(jnp.sum(residual * residual)))
+    return math.sqrt(float(_square(residual)))
 
 
 def _ignore(step: int, squared: float) -> None:
@@ -167,7 +177,7 @@ def _solve_and_project(disc: Discretization, q: Any, divergence: Any, rtol: floa
     if norm == 0:
         return q, jnp.zeros_like(divergence), divergence
     # Scaled, for single precision has a short range of exponents.
-    state = multigrid.start((divergence / norm).astype(jnp.float32))
+    state = multigrid.start(_scaled(divergence, 1 / norm), jnp.float64)
     state = multigrid.iterate(disc.tree, state, rtol**2, 0.0, 1.0, 60, _ignore)
     potential = state.solution * norm
     q, divergence = _project(disc.index, disc.table, q, potential, disc.edges)
@@ -195,7 +205,7 @@ def _energy_of_rest(disc: Discretization, divergence: Any) -> float:
     norm = _norm(divergence)
     if norm == 0:
         return 0.0
-    start = multigrid.start((divergence / norm).astype(jnp.float32))
+    start = multigrid.start(_scaled(divergence, 1 / norm), jnp.float64)
     state = multigrid.iterate(disc.tree, start, 0.0, 0.0, 1.0, 1, _ignore)
     # At round-off the product may come out on either side of zero; its size is what counts.
     return abs(float(state.product)) * norm**2 / SMALLEST_EIGENVALUE
@@ -206,7 +216,7 @@ def _load_flux(disc: Discretization, w: Any, axis: int, steps: int) -> tuple[Any
     correction that would make it exactly divergence-free."""
     table, edges, load = disc.table, disc.edges, load_of(disc.steps, axis)
     q, _ = _begin(disc.index, table, jnp.asarray(w), load, edges)
-    scale = math.sqrt(sum(float(jnp.sum(flux * flux)) for flux in q))
+    scale = math.sqrt(sum(float(_square(flux)) for flux in q))
     potential = jnp.asarray(w, jnp.float64)
     for _ in range(steps):
         # The last potential makes most of the direction divergence-free; the solve removes the rest.

@@ -282,7 +282,7 @@ def local_fields(
         for first, last in _slabs(problem, disc, 1):
             w = jnp.asarray(slab_nodes(combined, first, last, disc)[None].astype(np.float64))
             if problem.packed is None:
-                c = jnp.asarray(table)[:, jnp.asarray(problem.index[first:last].astype(np.int32))]
+                c = jnp.asarray(np.take(table, problem.index[first:last], axis=1))
             else:
                 c = jnp.asarray(problem.packed[:, first:last], jnp.float64)
             parts = _slab_fields(disc, c, w, jnp.asarray(macro))

@@ -184,11 +184,11 @@ def _solve_batch(
         session, state, macro, targets, start is not None, method.max_steps, progress, first, total
     )
     scale = np.asarray(state.scale)
-    trivial = np.asarray(state.steps == 0) & np.asarray(state.rz <= targets.negligible)
     steps = np.asarray(state.steps)
+    trivial = (steps == 0) & (np.asarray(state.rz) <= np.asarray(targets.negligible))
     history = _history(state, batch)
     residual = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
-    error = np.asarray(energy_error(state.drops) / jnp.abs(jnp.where(state.energy == 0, 1, state.energy)))
+    error = np.asarray(_relative_error(state.drops, state.energy))
     error = np.where(np.isfinite(error), error, residual**2)
     w: Vector = state.w
     if exact:
@@ -211,6 +211,11 @@ def _solve_batch(
 def components(field: np.ndarray) -> tuple[np.ndarray, ...]:
     """(B, c, *nodes) -> c arrays (B, *nodes)."""
     return tuple(np.ascontiguousarray(field[:, i]) for i in range(field.shape[1]))
+
+
+@jax.jit  # eagerly, each of its operations would be compiled by itself
+def _relative_error(drops: jax.Array, energy: jax.Array) -> jax.Array:
+    return energy_error(drops) / jnp.abs(jnp.where(energy == 0, 1, energy))
 
 
 def _targets(residual: float, gain: float, energy: float, negligible: np.ndarray) -> Targets:

@@ -192,22 +192,27 @@ def fresh_state(
     of its own, so that a solver may take over the memory of the whole state.
     """
     batch = right[0].shape[0]
-
-    def zeros() -> jax.Array:
-        return jnp.zeros(batch, jnp.float64)
-
+    given = np.zeros(batch) if scale is None else np.asarray(scale, float)
     return CGState(
         w=tuple(jnp.zeros(v.shape, precision) for v in right),
         r=right,
         p=tuple(jnp.zeros_like(v) for v in right) if guess is None else guess,
-        rz=zeros(),
-        scale=zeros() if scale is None else jnp.array(scale, jnp.float64),
-        first=zeros(),
-        energy=jnp.array(energy, jnp.float64),
-        drops=jnp.full((DELAY, batch), jnp.inf),
-        steps=jnp.zeros(batch, jnp.int32),
-        active=jnp.ones(batch, bool),
-        history=jnp.full((HISTORY, batch), jnp.nan, jnp.float32),
-        iteration=jnp.zeros((), jnp.int32),
-        phase=jnp.full((), 2, jnp.int32),
+        **_fresh_numbers(given, np.asarray(energy, float)),
     )
+
+
+@jax.jit  # as one: eagerly, every kind of array would be compiled by itself
+def _fresh_numbers(scale: jax.Array, energy: jax.Array) -> dict[str, jax.Array]:
+    batch = len(scale)
+    return {
+        "rz": jnp.zeros(batch, jnp.float64),
+        "scale": scale.astype(jnp.float64),
+        "first": jnp.zeros(batch, jnp.float64),
+        "energy": energy.astype(jnp.float64),
+        "drops": jnp.full((DELAY, batch), jnp.inf),
+        "steps": jnp.zeros(batch, jnp.int32),
+        "active": jnp.ones(batch, bool),
+        "history": jnp.full((HISTORY, batch), jnp.nan, jnp.float32),
+        "iteration": jnp.zeros((), jnp.int32),
+        "phase": jnp.full((), 2, jnp.int32),
+    }

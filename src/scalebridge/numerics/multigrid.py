@@ -288,6 +288,7 @@ def v_cycle(tree: Hierarchy, residual: Any, level: int = 0) -> Any:
     return sweep(padded, weights[0])
 
 
+@jax.jit
 def dot(a: Any, b: Any) -> Any:
     """Inner product accumulated in double precision (call with enable_x64)."""
     return jnp.sum((a * b).astype(jnp.float64))
@@ -327,6 +328,7 @@ class KrylovState:
     step: Any
 
 
+@jax.jit
 def missing_energy(state: KrylovState) -> Any:
     """Estimate of the energy norm squared of the error: the tail of the geometric series of the gains.
 
@@ -345,18 +347,16 @@ def start(residual: Any, precision: Any = jnp.float32) -> KrylovState:
     number, some 1e-5 of the first residual in single precision); a double-precision x lets the recursion follow the
     true residual down to the round-off of the residual itself, below 1e-7.
     """
-    zero = jnp.zeros((), jnp.float64)
-    return KrylovState(
-        jnp.zeros(residual.shape, precision),
-        residual,
-        jnp.zeros_like(residual),
-        zero + jnp.inf,
-        zero,
-        zero + jnp.inf,
-        zero + 1.0,
-        zero + jnp.inf,
-        jnp.zeros((), jnp.int32),
-    )
+    solution, direction, *numbers = _blank(residual.shape, residual.dtype, np.dtype(precision))
+    return KrylovState(solution, residual, direction, *numbers)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _blank(shape: tuple[int, ...], working: np.dtype, precision: np.dtype) -> tuple[Any, ...]:
+    """Everything of a fresh state but its residual, compiled as one."""
+    infinite, zero, one = (jnp.float64(v) for v in (jnp.inf, 0.0, 1.0))
+    fields = (jnp.zeros(shape, precision), jnp.zeros(shape, working))
+    return (*fields, infinite, zero, infinite, one, infinite, jnp.int32(0))
 
 
 @functools.partial(jax.jit, donate_argnums=(1,))
