@@ -1,0 +1,289 @@
+r"""Multilevel Monte Carlo: most samples on coarse images, few on fine ones [giles2008].
+
+With Z_0, ..., Z_L the same property on ever finer images (or larger samples) of the same material,
+E Z_L = E Z_0 + sum_l E(Z_l - Z_{l-1}), and every difference, taken on one and the same sample, scatters little. Level l
+gets N_l proportional to sqrt(V_l / C_l) samples (variance and seconds of one difference), which minimizes the cost at a
+given error. Phase fractions serve as control variates on every level where their means are known.
+"""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, final
+
+import numpy as np
+
+from scalebridge.cell.boundary import AbstractBoundary, Periodic
+from scalebridge.core.content_store import ContentStore
+from scalebridge.core.errors import ConvergenceError, InputError
+from scalebridge.core.progress import AbstractProgress, SilentProgress
+from scalebridge.core.status import Status
+from scalebridge.homogenize.representative.apparent import ApparentCell, CellTask, Material
+from scalebridge.homogenize.representative.control_variates import controlled_mean
+from scalebridge.homogenize.representative.ensemble import Workers, run_cells
+from scalebridge.homogenize.representative.estimators import isotropic_parts
+from scalebridge.homogenize.representative.samples import AbstractMaker, GeneratorEnsemble, WindowMaker
+
+PILOT = 12  # samples per level from which variances and seconds are first estimated
+
+
+class AbstractLadder(abc.ABC):
+    """What the levels of a multilevel estimate are."""
+
+    @property
+    @abc.abstractmethod
+    def levels(self) -> int: ...
+
+    @abc.abstractmethod
+    def tasks(
+        self, level: int, index: int, material: Material, condition: AbstractBoundary, energy: float
+    ) -> list[tuple[float, CellTask]]:
+        """Sample `index` of a level: its difference is the sum of the tasks' last cells times their weights, and for a
+        task with several coarsenings the first cell minus the second.
+        """
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class ResolutionLadder(AbstractLadder):
+    """The same samples coarsened by 2^L, ..., 2, 1. source: realizations of `size` voxels per edge."""
+
+    source: GeneratorEnsemble
+    size: int
+    coarsest: int
+
+    def __post_init__(self) -> None:
+        factor = self.coarsest
+        if factor < 1 or factor & (factor - 1) or self.size % factor or self.size // factor < 2:
+            raise InputError(
+                f"The coarsest level must be coarsened by a power of two that divides the size {self.size} and leaves "
+                f"two voxels, got {factor}."
+            )
+
+    @property
+    def levels(self) -> int:
+        return int(math.log2(self.coarsest)) + 1
+
+    def tasks(
+        self, level: int, index: int, material: Material, condition: AbstractBoundary, energy: float
+    ) -> list[tuple[float, CellTask]]:
+        maker = _draw(self.source, self.size, level, index)
+        factor = self.coarsest >> level
+        factors = (factor,) if level == 0 else (factor, 2 * factor)
+        return [(1.0, CellTask(maker, material, (condition,), energy, factors))]
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class SizeLadder(AbstractLadder):
+    """Samples of size, size/2, ..., the smaller ones being the 2^d windows of the larger.
+
+    The windows of a sample are samples of the smaller size only when nothing tells them from one: the generator must
+    draw pieces of an unbounded medium (periodic=False).
+    """
+
+    source: GeneratorEnsemble
+    size: int
+    levels_: int
+
+    def __post_init__(self) -> None:
+        if self.source.periodic:
+            raise InputError(
+                "A ladder of sizes needs a generator that is not periodic (periodic=False): windows of a periodic "
+                "sample are not."
+            )
+        if self.levels_ < 1 or self.size % 2 ** (self.levels_ - 1) or self.size >> (self.levels_ - 1) < 2:
+            raise InputError(f"A size of {self.size} voxels cannot be halved {self.levels_ - 1} times.")
+
+    @property
+    def levels(self) -> int:
+        return self.levels_
+
+    def tasks(
+        self, level: int, index: int, material: Material, condition: AbstractBoundary, energy: float
+    ) -> list[tuple[float, CellTask]]:
+        size = self.size >> (self.levels_ - 1 - level)
+        maker = _draw(self.source, size, level, index)
+        whole = (1.0, CellTask(maker, material, (condition,), energy))
+        if level == 0:
+            return [whole]
+        image, _ = maker.make()
+        half, d = size // 2, self.source.ndim
+        parts: list[AbstractMaker] = []
+        for corner in np.ndindex(*(2,) * d):
+            cut = tuple(slice(c * half, (c + 1) * half) for c in corner)
+            labels = np.ascontiguousarray(image.labels[cut])
+            parts.append(WindowMaker(labels, image.grid.spacing, tuple(c * half for c in corner), half))
+        return [whole, *[(-1.0 / 2**d, CellTask(part, material, (condition,), energy)) for part in parts]]
+
+
+def _draw(source: GeneratorEnsemble, size: int, level: int, index: int) -> AbstractMaker:
+    """Levels are independent of each other: each has seeds of its own."""
+    seeded = dataclasses.replace(
+        source, seed=int(np.random.SeedSequence([source.seed, level]).generate_state(1)[0])
+    )
+    return seeded.makers(size, index + 1)[index]
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class LevelRecord:
+    """One level: samples, variance of its difference (after the controls), seconds per sample, mean."""
+
+    level: int
+    count: int
+    variance: float
+    seconds: float
+    mean: float
+    explained: float
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class MultilevelEstimate:
+    """One scalar. error: standard error. single_level_variance: of one finest sample; plain Monte Carlo at the same
+    error would take single_level_seconds, this took seconds.
+    """
+
+    name: str
+    mean: float
+    error: float
+    levels: tuple[LevelRecord, ...]
+    single_level_variance: float
+    single_level_seconds: float
+    seconds: float
+
+    @property
+    def gain(self) -> float:
+        """Seconds of plain Monte Carlo at equal error over those of this estimate."""
+        return self.single_level_seconds / self.seconds if self.seconds > 0 else 1.0
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Samples:
+    """All samples of one level: values by scalar name (N,), fine values alike, controls (N, q), seconds (N,)."""
+
+    values: Mapping[str, np.ndarray]
+    fine: Mapping[str, np.ndarray]
+    controls: np.ndarray
+    seconds: np.ndarray
+    fine_seconds: np.ndarray
+
+
+def multilevel(
+    ladder: AbstractLadder,
+    material: Material,
+    error: float | int,
+    *,
+    condition: AbstractBoundary | None = None,
+    energy: float = 1e-4,
+    fractions: Mapping[int, float] | None = None,
+    most: int = 100_000,
+    workers: Workers | None = None,
+    store: ContentStore | None = None,
+    progress: AbstractProgress | None = None,
+) -> dict[str, MultilevelEstimate]:
+    """The ensemble means of the isotropic parts, each with a standard error of at most `error` relative to the mean.
+
+    fractions: known ensemble means of phase fractions by label, used as controls. most: samples of a level.
+    Fails when: the error is not in (0, 1) (InputError), a cell does not converge (ConvergenceError).
+    """
+    if not 0 < error < 1:
+        raise InputError(f"The relative standard error lies between 0 and 1, got {error}.")
+    progress, condition = progress or SilentProgress(), condition or Periodic()
+    labels = sorted(fractions or {})
+    means = np.array([(fractions or {})[label] for label in labels])
+    samples: list[list[tuple[Any, ...]]] = [[] for _ in range(ladder.levels)]
+    wanted = [PILOT] * ladder.levels
+    while True:
+        for level, count in enumerate(wanted):
+            missing = range(len(samples[level]), min(count, most))
+            rows = [ladder.tasks(level, index, material, condition, energy) for index in missing]
+            solved = run_cells([task for row in rows for _, task in row], workers, store, progress)
+            position = 0
+            for row in rows:
+                cells = solved[position : position + len(row)]
+                position += len(row)
+                samples[level].append(_sample(row, cells, labels))
+        estimates = _estimates(samples, means, material.vector)
+        more = _allocation(estimates, error)
+        if all(m <= len(s) or len(s) >= most for m, s in zip(more, samples, strict=True)):
+            return estimates
+        # Early variances are uncertain: go on in steps rather than all the way.
+        wanted = [max(len(s), min(m, 2 * len(s))) for m, s in zip(more, samples, strict=True)]
+
+
+def _sample(
+    row: Sequence[tuple[float, CellTask]], solved: Sequence[Sequence[ApparentCell]], labels: Sequence[int]
+) -> tuple[Any, ...]:
+    """(difference tensor, fine tensor, fractions of the finest image, seconds, seconds of the fine cell alone)."""
+    for cells in solved:
+        for cell in cells:
+            if cell.status is not Status.CONVERGED:
+                raise ConvergenceError(
+                    f"The cell of {cell.name} did not converge (residual {cell.residual:.1e})."
+                )
+    fine = solved[0][0]
+    total = np.zeros_like(fine.value)
+    for (weight, _), cells in zip(row, solved, strict=True):
+        total += weight * (cells[0].value - (cells[1].value if len(cells) > 1 else 0.0))
+    spent = sum(cell.seconds + cell.making for cells in solved for cell in cells)
+    alone = fine.seconds + sum(cell.making for cell in solved[0])
+    controls = [fine.fractions.get(str(label), 0.0) for label in labels]
+    return total, fine.value, controls, spent, alone
+
+
+def _estimates(
+    samples: Sequence[Sequence[tuple[Any, ...]]], means: np.ndarray, vector: bool
+) -> dict[str, MultilevelEstimate]:
+    levels = []
+    for rows in samples:
+        difference, fine, controls, spent, alone = zip(*rows, strict=True)
+        levels.append(
+            _Samples(
+                isotropic_parts(np.stack(difference), vector),
+                isotropic_parts(np.stack(fine), vector),
+                np.array(controls, float).reshape(len(rows), len(means)),
+                np.array(spent),
+                np.array(alone),
+            )
+        )
+    found = {}
+    for name in levels[0].values:
+        records = []
+        for level, part in enumerate(levels):
+            values = part.values[name]
+            controlled = controlled_mean(values, part.controls, means)
+            deviation = controlled.estimate.deviation or 0.0
+            records.append(
+                LevelRecord(
+                    level, len(values), deviation**2, float(part.seconds.mean()), controlled.estimate.mean,
+                    controlled.explained,
+                )
+            )  # fmt: skip
+        error = math.sqrt(sum(r.variance / r.count for r in records))
+        single = float(np.var(levels[-1].fine[name], ddof=1))
+        plain = single / error**2 * float(levels[-1].fine_seconds.mean()) if error > 0 else 0.0
+        found[name] = MultilevelEstimate(
+            name, sum(r.mean for r in records), error, tuple(records), single, plain,
+            sum(r.seconds * r.count for r in records),
+        )  # fmt: skip
+    return found
+
+
+def _allocation(estimates: Mapping[str, MultilevelEstimate], error: float | int) -> list[int]:
+    """Samples per level that bring every scalar to the error at the least cost."""
+    needed = [PILOT] * len(next(iter(estimates.values())).levels)
+    for estimate in estimates.values():
+        target = (error * abs(estimate.mean)) ** 2
+        if target == 0:
+            continue
+        total = sum(math.sqrt(r.variance * r.seconds) for r in estimate.levels)
+        for level, r in enumerate(estimate.levels):
+            number = math.ceil(math.sqrt(r.variance / max(r.seconds, 1e-9)) * total / target)
+            needed[level] = max(needed[level], number)
+    return needed
