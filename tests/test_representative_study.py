@@ -1,18 +1,15 @@
 """Representativity studies on real cells: sources, workers, stores, levels."""
 
 import dataclasses
-import os
 from concurrent.futures import ThreadPoolExecutor
-from typing import final
 
 import numpy as np
 import pytest
 
 from scalebridge import Conduction, Elasticity
-from scalebridge.cell.boundary import KinematicUniform, OppositeFaces, Periodic, StaticUniform
+from scalebridge.cell.boundary import KinematicUniform, OppositeFaces, Periodic
 from scalebridge.core.content_store import ContentStore
 from scalebridge.core.errors import InputError
-from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.homogenize.representative import (
     GeneratorEnsemble,
     ImageWindows,
@@ -24,65 +21,7 @@ from scalebridge.homogenize.representative import (
 from scalebridge.homogenize.representative.apparent import Material, solve_task
 from scalebridge.homogenize.representative.ensemble import Workers
 from scalebridge.homogenize.representative.multilevel import ResolutionLadder, SizeLadder, multilevel
-from scalebridge.homogenize.representative.samples import AbstractMaker
-from scalebridge.microstructure.generators.generator import AbstractGenerator
-
-ALONE = Workers(count=1)
-LAWS = Material({0: Conduction.isotropic(k=1.0), 1: Conduction.isotropic(k=10.0)})
-ALL = (Periodic(), KinematicUniform(), StaticUniform())
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class Tiles(AbstractGenerator):
-    """Independent square tiles, label 1 with probability p: a piece of an unbounded checkerboard."""
-
-    shape: tuple[int, ...]
-    tile: int = 2
-    p: float = 0.5
-    periodic: bool = False
-    spacing: None = None
-
-    def realize(self, seed):
-        coarse = np.random.default_rng(seed).random(tuple(-(-n // self.tile) for n in self.shape)) < self.p
-        labels = coarse.astype(np.uint8)
-        for axis in range(labels.ndim):
-            labels = labels.repeat(self.tile, axis)
-        return self._realization(
-            np.ascontiguousarray(labels[tuple(slice(n) for n in self.shape)]), seed, "tiles"
-        )
-
-    def targets(self):
-        return {"fraction of label 1": self.p}
-
-    def measure(self, realization):
-        return {"fraction of label 1": realization.image.fractions.get(1, 0.0)}
-
-    def estimate_bytes(self):
-        return int(np.prod(self.shape))
-
-
-@final
-@dataclasses.dataclass(frozen=True)
-class DeadlyMaker(AbstractMaker):
-    """Ends the process that makes it."""
-
-    size: int = 4
-    name: str = "the deadly sample"
-
-    def make(self):
-        os._exit(9)
-
-    def identity(self):
-        return {"deadly": True}
-
-
-def image_of(labels):
-    return PhaseImage(np.asarray(labels, np.uint8), VoxelGrid(np.shape(labels)))
-
-
-def draw(shape, seed=0, tile=2):
-    return Tiles(shape, tile).realize(seed).image
+from tiled_materials import ALL, ALONE, LAWS, Tiles, draw, image_of
 
 
 def test_windows_are_disjoint_centred_and_all_there():
