@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from scalebridge.homogenize.result import HomogenizationResult, LocalFields, Ver
 from scalebridge.numerics.mandel import strain_to_voigt, stress_to_voigt
 from scalebridge.report import figures
 from scalebridge.report.copies import copies
+from scalebridge.report.templating import fill, safe, tree
 from scalebridge.report.theme import PAGE, to_svg
 
 STATUS_WORDS = {
@@ -35,19 +35,9 @@ PHASE_ROWS = 24  # a polycrystal has thousands of phases; nobody reads that tabl
 
 def render(result: HomogenizationResult) -> str:
     """The whole page as one string that loads nothing from anywhere."""
-    from jinja2 import Environment, StrictUndefined
-
-    source = resources.files("scalebridge.report").joinpath("template.html.jinja").read_text(encoding="utf-8")
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(source)
     context = _head(result) | _tensor(result) | _error(result) | _microstructure(result)
-    return template.render(context | _sensitivities(result) | _solution(result) | {"loads": _loads(result)})
-
-
-def _safe(svg: str) -> Any:
-    """Our own SVG is markup; everything else in the page is escaped."""
-    from markupsafe import Markup
-
-    return Markup(svg)
+    context |= _sensitivities(result) | _solution(result) | {"loads": _loads(result)}
+    return fill("template.html.jinja", context)
 
 
 def _head(result: HomogenizationResult) -> dict[str, Any]:
@@ -75,7 +65,7 @@ def _head(result: HomogenizationResult) -> dict[str, Any]:
         "history": "; ".join(result.image.history),
         "failed": [(words.sentence(v.assumption), v.message) for v in result.validity if v.ok is False],
         "warnings": result.warnings,
-        "record": _safe(record),
+        "record": safe(record),
     }
 
 
@@ -118,7 +108,7 @@ def _tensor(result: HomogenizationResult) -> dict[str, Any]:
         "vectors": _vectors(result),
         "derived": _derived(result),
         "copies": copies(result),
-        "bounds_svg": _safe(to_svg(bounds, "bounds", "The effective value between its bounds"))
+        "bounds_svg": safe(to_svg(bounds, "bounds", "The effective value between its bounds"))
         if bounds
         else None,
         "bounds_note": result.bounds.note if result.bounds else "",
@@ -237,7 +227,7 @@ def _resolution(result: HomogenizationResult) -> dict[str, Any]:
     svg = to_svg(figures.resolution_chart(result, study, PAGE), "resolution", "Value against voxel size")
     title = {"value": result.quantity, "k": "mean of the diagonal"}.get(name, f"{name} (isotropic part)")
     return {
-        "resolution_svg": _safe(svg),
+        "resolution_svg": safe(svg),
         "resolution_caption": caption,
         "resolution_rows": rows,
         "resolution_name": title,
@@ -274,7 +264,7 @@ def _microstructure(result: HomogenizationResult) -> dict[str, Any]:
                 "colour": "transparent",
             }
         )
-    return {"slices": [_safe(s) for s in slices], "phases": rows}
+    return {"slices": [safe(s) for s in slices], "phases": rows}
 
 
 def _loads(result: HomogenizationResult) -> list[dict[str, Any]]:
@@ -293,7 +283,7 @@ def _load(result: HomogenizationResult, fields: LocalFields, number: int) -> dic
             for n, c in enumerate(cuts)
         ]
         bar = to_svg(figures.colour_bar(view, PAGE), f"{name}bar", f"Colour scale of {view.title}")
-        shown.append({"bar": _safe(bar), "slices": [_safe(s) for s in svgs]})
+        shown.append({"bar": safe(bar), "slices": [safe(s) for s in svgs]})
     found = flux_concentration(fields, result.image, periodic=result.boundary == "periodic")
     unit = words.scale_of(max(result.image.grid.lengths), "m")
     spots = [
@@ -313,7 +303,7 @@ def _load(result: HomogenizationResult, fields: LocalFields, number: int) -> dic
     return {
         "title": f"Load: {load}",
         "views": shown,
-        "chart": _safe(chart),
+        "chart": safe(chart),
         "chart_caption": f"{found.name} relative to its macroscopic value {scale.show(found.reference)} "
         "(dashed line); the last bin holds everything beyond.",
         "hot_spots": spots,
@@ -382,23 +372,8 @@ def _solution(result: HomogenizationResult) -> dict[str, Any]:
             shown(v) for v in sorted(result.validity, key=lambda v: {False: 0, None: 1, True: 2}[v.ok])
         ],
         "solver": rows,
-        "convergence_svg": _safe(to_svg(chart, "convergence", "Residual against iteration"))
+        "convergence_svg": safe(to_svg(chart, "convergence", "Residual against iteration"))
         if chart
         else None,
-        "provenance": _tree(plain(result.provenance)),
+        "provenance": tree(plain(result.provenance)),
     }
-
-
-def _tree(node: Any) -> list[tuple[str, Any]]:
-    """Nested provenance as (name, text or subtree) pairs."""
-    items = node.items() if isinstance(node, Mapping) else enumerate(node)
-    made: list[tuple[str, Any]] = []
-    for key, value in items:
-        if (isinstance(value, Mapping) and value) or (
-            isinstance(value, list) and any(isinstance(v, Mapping | list) for v in value)
-        ):
-            made.append((words.spoken(str(key)), _tree(value)))
-        else:
-            text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-            made.append((words.spoken(str(key)), text if text not in ("None", "{}", "") else "–"))
-    return made
