@@ -11,6 +11,7 @@ from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.microstructure.generators.covariances import Exponential, Gaussian
 from scalebridge.microstructure.generators.gaussian_field import GaussianLevelCut
 from scalebridge.microstructure.statistics import ergodicity, stationarity
+from scalebridge.microstructure.statistics.detrending import detrended_two_point, share_lost
 
 
 def phases(labels: np.ndarray) -> PhaseImage:
@@ -60,6 +61,62 @@ def test_a_gradient_is_found_with_its_axis_and_size() -> None:
         assert drifting[0].words.startswith("The mean drifts across the volume")
         assert f"along {'xy'[axis]}" in drifting[0].words
     assert not stationarity(graded(0, 0.0), 1, periodic=False).drifts
+
+
+def detected(slope: float, shape: tuple[int, int] = (256, 256)) -> list[bool | None]:
+    return [stationarity(graded(seed, slope, shape=shape), 1, periodic=False).drifts for seed in range(12)]
+
+
+@pytest.mark.parametrize(("slope", "least"), [(0.5, 9), (1.0, 12), (2.0, 12), (4.0, 12), (8.0, 12)])
+def test_drifts_are_found_from_weak_to_so_strong_that_the_covariance_is_made_of_them(
+    slope: float, least: int
+) -> None:
+    assert sum(found is True for found in detected(slope)) >= least
+
+
+def test_strong_drifts_are_found_in_three_dimensions_and_along_the_right_axis() -> None:
+    for axis in range(3):
+        field = scipy.ndimage.gaussian_filter(np.random.default_rng(axis).standard_normal((48, 48, 48)), 1.0)
+        place = np.linspace(-0.5, 0.5, 48).reshape([-1 if k == axis else 1 for k in range(3)])
+        found = stationarity(phases(field / field.std() < 3.0 * place), 1, periodic=False)
+        assert found.drifts
+        assert min(found.trends, key=lambda t: t.p_value).axis == axis
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_false_alarms_come_as_often_as_the_level_says(periodic: bool) -> None:
+    """Level 0.01: two alarms expected in 200; more than seven have the probability 0.001."""
+    medium = debye((96, 96), 3.0, periodic=periodic)
+    found = [stationarity(medium.realize(s).image, 1, periodic=periodic) for s in range(200)]
+    assert all(f.drifts is not None for f in found)
+    assert sum(bool(f.drifts) for f in found) <= 7
+    trends = np.array([[t.p_value for t in f.trends] for f in found])
+    assert 0.03 < np.mean(trends < 0.1) < 0.18
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_the_covariance_is_that_of_what_the_slopes_leave_and_what_they_take_is_known(periodic: bool) -> None:
+    """White noise has the covariance 1: its residual has 1 - P, P the projection on constant and slopes."""
+    shape = (9, 7)
+    labels = (np.random.default_rng(3).random(shape) < 0.5 + 0.04 * np.arange(9)[:, None]).astype(np.uint8)
+    left = detrended_two_point(phases(labels), 1, periodic=periodic)
+    x, y = np.meshgrid(*map(np.arange, shape), indexing="ij")
+    design = np.stack([np.ones(63), x.ravel(), y.ravel()], axis=1)
+    fitted, *_ = np.linalg.lstsq(design, labels.ravel().astype(float), rcond=None)
+    np.testing.assert_allclose(left.changes, fitted[1:] * shape, rtol=1e-10)
+    residual = (labels.ravel() - design @ fitted).reshape(shape)
+    projection = (design @ np.linalg.pinv(design)).reshape(*shape, *shape)
+    for lag in ((1, 0), (0, 2), (2, 3), (4, 1)):
+        pairs = [
+            (here, there)
+            for here in np.ndindex(*shape)
+            if (there := tuple((a + b) % n if periodic else a + b for a, b, n in zip(here, lag, shape, strict=True)))
+            and all(t < n for t, n in zip(there, shape, strict=True))
+        ]  # fmt: skip
+        measured = left.function.values[lag] - left.function.fraction**2
+        assert measured == pytest.approx(np.mean([residual[a] * residual[b] for a, b in pairs]), abs=1e-12)
+        took = share_lost([np.array([n]) for n in lag], left.lost)[0, 0]
+        assert took / 63 == pytest.approx(np.mean([projection[a + b] for a, b in pairs]), abs=1e-12)
 
 
 def test_one_bad_region_is_found_without_a_trend() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import final
 
 import numpy as np
@@ -106,13 +106,16 @@ class CovarianceWindow:
         return float(total) * math.prod(self.cell_size) / self.integral
 
 
-def covariance_window(function: TwoPointFunction) -> CovarianceWindow:
+def covariance_window(
+    function: TwoPointFunction, share_lost: Callable[[list[np.ndarray]], np.ndarray] | None = None
+) -> CovarianceWindow:
     """Where to cut the covariance, chosen from the data.
 
     rho is averaged over shells of |h_i / e_i|, e_i its e-folding length along axis i, and its decay fitted with
     exp(-(s / s0)^beta). That gives the part of the integral beyond any cut-off; the variance of the integral up to the
     cut-off is 2 A^2 int w^2 / V. The cut-off has the least sum of both squares, at most half of the image.
     The mean over the volume is known only from the volume itself, which lowers rho by A / V everywhere: corrected.
+    share_lost: of the lags per axis, how many times A / V it is lowered by where more than the mean was taken out.
     """
     variance = _variance(function)
     grid, ndim = function.grid, function.grid.ndim
@@ -142,11 +145,13 @@ def covariance_window(function: TwoPointFunction) -> CovarianceWindow:
     inside = np.sqrt(square) / cut
     window = np.where(inside < _FLAT, 1.0, 0.5 + 0.5 * np.cos(math.pi * (inside - _FLAT) / (1 - _FLAT)))
     window[inside >= 1] = 0.0
-    held = 1.0 - voxel * float(window.sum()) / volume
+    lags = [np.arange(-m, m + 1) for m in reach]
+    lowered = np.ones(part.shape) if share_lost is None else share_lost(lags)
+    held = 1.0 - voxel * float((window * lowered).sum()) / volume
     tail = float(scipy.special.gammaincc(ndim / beta, (0.85 * cut / s0) ** beta))
     rough = voxel * float((part * window).sum())
     integral = rough / max(held - tail, 0.1)
-    part += integral / volume
+    part += integral / volume * lowered
     return CovarianceWindow(
         part * window,
         tuple(cut / s * h for s, h in zip(scale, size, strict=True)),

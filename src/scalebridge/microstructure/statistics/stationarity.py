@@ -18,6 +18,7 @@ import scipy.special
 from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage
 from scalebridge.microstructure.statistics.block_variance import block_means
+from scalebridge.microstructure.statistics.detrending import Detrended, detrended_two_point, share_lost
 from scalebridge.microstructure.statistics.indicator import indicator
 from scalebridge.microstructure.statistics.lengths import (
     CovarianceWindow,
@@ -94,15 +95,16 @@ def stationarity(image: PhaseImage, label: int, *, periodic: bool) -> Stationari
 
     Blocks of at least three e-folding lengths, at most six per axis, with the covariance matrix of their means from the
     covariance of the image. chi^2 = (m - mu)^T S^-1 (m - mu) about the weighted mean mu, and the trend along every
-    axis by generalized least squares. A smooth drift also enters the measured covariance, so that the test is
-    cautious about weak ones. Fails when: the phase does not occur or fills the image (ImageError).
+    axis by generalized least squares. The covariance is that of what a linear drift leaves (`detrended_two_point`),
+    so that a strong drift does not pass for long correlations; a drift that bends still enters it in part.
+    Fails when: the phase does not occur or fills the image (ImageError).
     """
-    window = covariance_window(centred_two_point(image, label, periodic=periodic))
+    left = detrended_two_point(image, label, periodic=periodic)
+    window = covariance_window(left.function, lambda lags: share_lost(lags, left.lost))
     shape = image.grid.shape
-    parts = [
-        min(_MOST_BLOCKS, n // s) if n >= s else 1
-        for n, s in zip(shape, smallest_blocks(window), strict=True)
-    ]
+    reach = [_memory(left, window, axis) for axis in range(image.grid.ndim)]
+    blocks = [max(s, 1 + 3 * e) for s, e in zip(smallest_blocks(window), reach, strict=True)]
+    parts = [min(_MOST_BLOCKS, n // s) if n >= s else 1 for n, s in zip(shape, blocks, strict=True)]
     means = block_means(indicator(image, label), parts)
     if min(parts) < 2 or not all(window.correlation.decayed) or not window.integral > 0:
         return Stationarity(means, None, None, 0, None, ())
@@ -112,6 +114,9 @@ def stationarity(image: PhaseImage, label: int, *, periodic: bool) -> Stationari
     flat = means.ravel()
     gap = flat - np.sum(precision @ flat) / precision.sum()
     chi_square = float(gap @ precision @ gap)
+    # The covariance is itself measured: a relative error e of it is worth 2 / e^2 degrees of freedom. It errs together
+    # with the scatter of the blocks, but not with a slope.
+    known = 2.0 / max(window.noise**2 + window.tail**2, 1e-12)
     trends = []
     for axis, m in enumerate(parts):
         # Position from -1/2 to 1/2 between the faces of the image.
@@ -120,7 +125,7 @@ def stationarity(image: PhaseImage, label: int, *, periodic: bool) -> Stationari
         x = x - np.sum(precision @ x) / precision.sum()
         information = float(x @ precision @ x)
         change, error = float(x @ precision @ flat) / information, 1.0 / math.sqrt(information)
-        trends.append(Trend(axis, change, error, math.erfc(abs(change / error) / math.sqrt(2))))
+        trends.append(Trend(axis, change, error, 2 * float(scipy.special.stdtr(known, -abs(change / error)))))
     degrees = flat.size - 1
     return Stationarity(
         means,
@@ -130,6 +135,18 @@ def stationarity(image: PhaseImage, label: int, *, periodic: bool) -> Stationari
         float(scipy.special.gammaincc(degrees / 2, chi_square / 2)),
         tuple(trends),
     )
+
+
+def _memory(left: Detrended, window: CovarianceWindow, axis: int) -> int:
+    """Whole lags along `axis` at which rho still exceeds 1/e, with what the fit took from it put back.
+
+    In small images the slopes explain so much of the fluctuation that what they leave decays too fast.
+    """
+    line = left.function.along(axis).values - left.function.fraction**2
+    took = len(left.lost) + left.lost[axis][: len(line)]
+    rho = line / window.variance + max(window.integral, 0.0) / window.volume * took
+    below = np.flatnonzero(rho <= rho[0] / math.e)
+    return int(below[0]) - 1 if len(below) else len(line)
 
 
 def _covariance_of_means(

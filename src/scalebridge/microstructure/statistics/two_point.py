@@ -139,7 +139,7 @@ def two_point(
     second = label if label2 is None else label2
     counts = image.counts
     first, other = indicator(image, label), None if second == label else indicator(image, second)
-    values = _correlate(first, other, 0.0, periodic, _reaches(image.grid.shape, reach, periodic))
+    values = correlate(first, other, 0.0, periodic, _reaches(image.grid.shape, reach, periodic))
     fractions = (counts[label] / image.grid.size, counts[second] / image.grid.size)
     return TwoPointFunction(values, image.grid, periodic, (label, second), fractions)
 
@@ -152,12 +152,12 @@ def centred_two_point(image: PhaseImage, label: int, *, periodic: bool) -> TwoPo
     """
     mask = indicator(image, label)
     fraction = image.counts[label] / image.grid.size
-    values = _correlate(mask, None, fraction, periodic, _reaches(image.grid.shape, None, periodic))
+    values = correlate(mask, None, fraction, periodic, _reaches(image.grid.shape, None, periodic))
     values += values.dtype.type(fraction**2)
     return TwoPointFunction(values, image.grid, periodic, (label, label), (fraction, fraction))
 
 
-def _correlate(
+def correlate(
     first: np.ndarray, second: np.ndarray | None, mean: float, periodic: bool, reaches: tuple[int, ...]
 ) -> np.ndarray:
     """Means over all pairs of (first - mean)(x) times (second - mean)(x + h); None: the first with itself."""
@@ -213,9 +213,14 @@ def directional(image: PhaseImage, label: int, axis: int, *, periodic: bool) -> 
     )
 
 
+def half_reaches(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The lags up to half of the image, per axis."""
+    return tuple(n // 2 for n in shape)
+
+
 def _reaches(shape: tuple[int, ...], reach: int | tuple[int, ...] | None, periodic: bool) -> tuple[int, ...]:
     if reach is None:
-        return tuple(n // 2 for n in shape)
+        return half_reaches(shape)
     if periodic:
         raise ImageError("A periodic image has all lags at once: leave the reach out.")
     reaches = (reach,) * len(shape) if isinstance(reach, int) else tuple(reach)
