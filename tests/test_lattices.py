@@ -59,6 +59,26 @@ def test_sheets_and_networks_are_in_one_piece_around_the_surface(surface: Abstra
     assert level[network].min() >= level[~network].max() - 1e-5
 
 
+@pytest.mark.parametrize("sheet", [True, False], ids=["sheet", "network"])
+@pytest.mark.parametrize("surface", SURFACES, ids=str)
+def test_surface_lattices_have_their_fraction(surface: AbstractMinimalSurface, sheet: bool) -> None:
+    """To half an orbit: voxels that the surface's symmetries make equivalent are cut alike."""
+    orbit = 384 if isinstance(surface, SchwarzD) else 96  # D has four translations and an exchange of sides
+    for cell, shape in ((24, (24, 24, 48)), (30, (30, 30, 30)), (37, (37, 37, 37))):
+        for fraction in (0.1, 0.2, 0.3, 0.45, 0.6):
+            image = MinimalSurfaceLattice(shape, surface, fraction, cell, sheet=sheet).realize(0).image
+            assert abs(image.fractions[1] - fraction) <= 0.5 * orbit / cell**3 + 1e-12
+
+
+@pytest.mark.parametrize("surface", [SchwarzP(), IWP(), Neovius()], ids=str)
+def test_sheets_keep_the_symmetry_of_the_cube(surface: AbstractMinimalSurface) -> None:
+    for fraction in (0.1, 0.22, 0.3, 0.41):
+        labels = MinimalSurfaceLattice((24, 24, 24), surface, fraction, 24).realize(0).image.labels
+        for axis in range(3):
+            assert_array_equal(np.flip(labels, axis), labels)
+            assert_array_equal(np.swapaxes(labels, axis, (axis + 1) % 3), labels)
+
+
 @pytest.mark.parametrize("surface", [Gyroid(), SchwarzP(), SchwarzD()], ids=str)
 def test_balanced_surfaces_halve_space(surface: AbstractMinimalSurface) -> None:
     image = MinimalSurfaceLattice((32, 32, 32), surface, 0.5, 32, sheet=False).realize(0).image
