@@ -11,6 +11,7 @@ import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage, VoxelGrid
+from scalebridge.microstructure.generators.image_records import image_record
 from scalebridge.microstructure.spacing import Spacing, parse_spacing
 
 
@@ -109,6 +110,8 @@ def _plain_fields(value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, PhaseImage):
+        return image_record(value)
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {"kind": type(value).__name__, **_plain_fields(value)}
     if isinstance(value, np.ndarray):

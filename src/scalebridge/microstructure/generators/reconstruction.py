@@ -9,7 +9,6 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -19,137 +18,94 @@ from scalebridge.core.errors import ConvergenceError, ImageError
 from scalebridge.core.memory import check_fits
 from scalebridge.grid import PhaseImage
 from scalebridge.microstructure.generators import level_cut
+from scalebridge.microstructure.generators.covariance_targets import CovarianceTarget, Misfit, target_from
 from scalebridge.microstructure.generators.gaussian_field import exceedance
 from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
 from scalebridge.microstructure.spacing import Spacing
 
 _WORKERS = 2
 # Voxels exchanged per step: a share of the image at first; drawn from this many times as many candidates.
-_FIRST_SHARE, _POOL = 0.005, 4
-_NEAR = 20.0
+_FIRST_SHARE, _POOL, _WIDEST_POOL = 0.005, 4, 64
 _GROWTH, _RETREAT = 1.1, 1.5
-
-
-def covariance_map(indicator: np.ndarray, periodic: bool) -> np.ndarray:
-    """Centred covariance <(I(x) - f) (I(x + r) - f)> of a 0/1 array over lags r, negative lags at the end.
-
-    Not periodic: the mean over the pairs inside the image, on an array of lags of twice its size.
-    """
-    centred = indicator.astype(np.float32) - np.float32(indicator.mean())
-    if periodic:
-        spectrum = scipy.fft.rfftn(centred, workers=_WORKERS)
-        return scipy.fft.irfftn(np.abs(spectrum) ** 2, centred.shape, workers=_WORKERS) / centred.size
-    double = tuple(2 * n for n in centred.shape)
-    spectrum = scipy.fft.rfftn(centred, double, workers=_WORKERS)
-    total = scipy.fft.irfftn(np.abs(spectrum) ** 2, double, workers=_WORKERS)
-    for axis, n in enumerate(centred.shape):
-        lag = np.abs(scipy.fft.fftfreq(2 * n, 1 / (2 * n)))
-        pairs = np.maximum(n - lag, 1).astype(np.float32)
-        total /= pairs.reshape([-1 if k == axis else 1 for k in range(total.ndim)])
-    return total
-
-
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class Misfit:
-    """How an image misses a covariance: relative L2 error, weighted squared error and its derivative by lag."""
-
-    error: float
-    objective: float
-    spectrum: np.ndarray
-    pull: np.ndarray
-
-
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class CovarianceTarget:
-    """A covariance to reach on a torus: `values` where `weight` is positive (up to a reach), nothing elsewhere."""
-
-    values: np.ndarray
-    weight: np.ndarray
-    fraction: float
-
-    @functools.cached_property
-    def norm(self) -> float:
-        """Sum of squares of the values aimed at."""
-        return float(np.sum(self.values.astype(float) ** 2))
-
-    def misfit(self, labels: np.ndarray) -> Misfit:
-        """What the covariance of label 1 misses."""
-        centred = (labels == 1).astype(np.float32) - np.float32(self.fraction)
-        spectrum = scipy.fft.rfftn(centred, workers=_WORKERS)
-        difference = scipy.fft.irfftn(np.abs(spectrum) ** 2, centred.shape, workers=_WORKERS)
-        difference /= centred.size
-        difference -= self.values
-        difference *= self.weight > 0
-        pull = difference * self.weight
-        error = math.sqrt(float(np.sum(difference**2, dtype=float)) / self.norm)
-        return Misfit(error, float(np.sum(difference * pull, dtype=float)), spectrum, pull)
-
-
-def _target(
-    reference: np.ndarray, reference_periodic: bool, shape: Sequence[int], reach: int
-) -> CovarianceTarget:
-    """The reference's covariance up to `reach`, on the lags of a torus of another shape."""
-    covariance = covariance_map(reference, reference_periodic)
-    lags = np.arange(-reach, reach + 1)
-    values = np.zeros(tuple(shape), np.float32)
-    values[np.ix_(*[lags % n for n in shape])] = covariance[np.ix_(*[lags % n for n in covariance.shape])]
-    square = np.zeros(())
-    for n in shape:
-        square = square[..., None] + np.minimum(np.arange(n), n - np.arange(n)) ** 2
-    inside = square <= reach * reach
-    values *= inside
-    # The nearest lags hold the surface, and are few among all: they pull harder.
-    weight = (inside * (1 + _NEAR * np.exp(-np.sqrt(square)))).astype(np.float32)
-    return CovarianceTarget(values, weight, float(reference.mean()))
+_THRESHOLD, _COOLING = 0.02, 0.99
 
 
 def _start(target: CovarianceTarget, random: np.random.Generator) -> np.ndarray:
     """A level cut of the Gaussian field that would have this covariance, were it positive definite."""
     correlation, _ = level_cut.field_correlation(target.fraction, target.values)
-    power = scipy.fft.rfftn(correlation.astype(np.float32), workers=_WORKERS).real
-    noise = scipy.fft.rfftn(random.standard_normal(target.values.shape, dtype=np.float32), workers=_WORKERS)
+    power = scipy.fft.rfftn(target.spread(correlation), workers=_WORKERS).real
+    noise = scipy.fft.rfftn(random.standard_normal(target.shape, dtype=np.float32), workers=_WORKERS)
     noise *= np.sqrt(np.maximum(power, 0))
-    return exceedance(scipy.fft.irfftn(noise, target.values.shape, workers=_WORKERS), target.fraction)
+    del power
+    return exceedance(scipy.fft.irfftn(noise, target.shape, workers=_WORKERS), target.fraction)
+
+
+def _steepest(slope: np.ndarray, own: np.ndarray, lowest: bool, pool: int) -> np.ndarray:
+    """Places of the `pool` smallest (or largest) slopes among those that are `own`; all of them if fewer."""
+    values = slope[own]
+    if pool >= len(values):
+        return np.flatnonzero(own)
+    place = pool - 1 if lowest else len(values) - pool
+    values.partition(place)
+    return np.flatnonzero(own & (slope <= values[place] if lowest else slope >= values[place]))
+
+
+def _slope(target: CovarianceTarget, now: Misfit) -> np.ndarray:
+    """The derivative of the squared error by each voxel: the image convolved with the differences by lag."""
+    spectrum = scipy.fft.rfftn(target.spread(now.pull), workers=_WORKERS)
+    spectrum *= now.spectrum
+    return scipy.fft.irfftn(spectrum, target.shape, overwrite_x=True, workers=_WORKERS).reshape(-1)
+
+
+def _exchange(
+    flat: np.ndarray, slope: np.ndarray, count: int, pool: int, random: np.random.Generator
+) -> np.ndarray:
+    """Labels with `count` voxels of each kind turned into the other, drawn from the `pool` where it helps most."""
+    trial = flat.copy()
+    for label in (0, 1):
+        steepest = _steepest(slope, flat == label, label == 0, pool)
+        trial[random.choice(steepest, count, replace=False)] = 1 - label
+    return trial
 
 
 def _descend(
     labels: np.ndarray, target: CovarianceTarget, goal: float, most_steps: int, random: np.random.Generator
 ) -> tuple[np.ndarray, float]:
-    """Exchanges voxels of both labels while the covariance comes closer; returns the labels and the error.
+    """Exchanges voxels of both labels while the covariance comes closer; returns the best labels and their error.
 
-    The derivative of the squared error by each voxel is a convolution of the image with the differences by lag.
-    Voxels are drawn from those where it is steepest: together, the steepest alone would overshoot.
+    Voxels are drawn from those where the error falls fastest: the steepest alone would overshoot together. Where no
+    exchange helps any more, errors are let rise by a threshold that is lowered each time (few voxels: many minima).
     """
     now = target.misfit(labels)
-    exchanged = _FIRST_SHARE * labels.size
+    best = (labels, now.error)
+    slope: np.ndarray | None = None
+    exchanged, choice, threshold = _FIRST_SHARE * labels.size, _POOL, 0.0
+    ones = int(np.count_nonzero(labels))
+    rarer = min(ones, labels.size - ones)
     for _ in range(most_steps):
-        if now.error <= goal or exchanged < 0.5:
+        if now.error <= goal:
             break
-        slope = scipy.fft.irfftn(
-            scipy.fft.rfftn(now.pull, workers=_WORKERS) * now.spectrum, labels.shape, workers=_WORKERS
-        ).reshape(-1)
-        flat = labels.reshape(-1)
-        trial = flat.copy()
-        places = {label: np.flatnonzero(flat == label) for label in (0, 1)}
-        rarer = min(len(found) for found in places.values())
-        count = max(1, min(round(exchanged), rarer // (2 * _POOL)))
-        for label, sign in ((1, -1.0), (0, 1.0)):
-            here, pool = places[label], min(_POOL * count, len(places[label]) - 1)
-            steepest = here[np.argpartition(sign * slope[here], pool)[:pool]] if pool else here
-            trial[random.choice(steepest, count, replace=False)] = 1 - label
-        found = target.misfit(trial.reshape(labels.shape))
-        if found.objective < now.objective:
-            labels, now = trial.reshape(labels.shape), found
-            exchanged *= _GROWTH
-        else:
+        slope = _slope(target, now) if slope is None else slope
+        count = max(1, min(round(exchanged), rarer // (2 * choice)))
+        trial = _exchange(labels.reshape(-1), slope, count, choice * count, random).reshape(labels.shape)
+        found = target.misfit(trial)
+        if found.objective < now.objective * (1 + threshold):
+            if found.objective < now.objective:
+                exchanged *= _GROWTH
+            else:
+                threshold *= _COOLING
+            labels, now, slope = trial, found, None
+            best = (labels, now.error) if now.error < best[1] else best
+        elif exchanged > 0.5:
             exchanged /= _RETREAT
-    return labels, now.error
+        else:
+            exchanged, choice = 1.0, min(2 * choice, _WIDEST_POOL)
+            threshold = threshold or _THRESHOLD
+    return best
 
 
 @final
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class TwoPointReconstruction(AbstractGenerator):
     """Periodic two-phase images with the fraction and the two-point function of one label of a reference image.
 
@@ -159,8 +115,8 @@ class TwoPointReconstruction(AbstractGenerator):
     a third of a reference that does not wrap around, which knows no more).
     tolerance: accepted L2 error of the covariance over these lags, relative to its L2 norm.
 
-    A level cut of a Gaussian field starts; then voxels are exchanged where they bring the covariance closer, a
-    batched descent on the error that [yeong1998] anneals.
+    A level cut of a Gaussian field starts; then voxels are exchanged where they bring the covariance closer, first a
+    batched descent on the error that [yeong1998] anneals, then, if need be, with a threshold up to which it may rise.
     Fails when: the label is absent or alone, or reach does not fit (ImageError); the tolerance is not reached
     (ConvergenceError with the error that was).
     """
@@ -172,7 +128,7 @@ class TwoPointReconstruction(AbstractGenerator):
     label: int = 1
     reference_periodic: bool = False
     reach: int | None = None
-    tolerance: float = 0.05
+    tolerance: float = 0.04
     most_steps: int = 3000
     spacing: Spacing = None
 
@@ -201,6 +157,17 @@ class TwoPointReconstruction(AbstractGenerator):
                 f"{self.tolerance!r} and {self.most_steps!r}."
             )
 
+    def _parameters(self) -> tuple[Any, ...]:
+        values = [getattr(self, field.name) for field in dataclasses.fields(self)]
+        return tuple(value.sha256 if isinstance(value, PhaseImage) else value for value in values)
+
+    def __eq__(self, other: object) -> bool:
+        """Images are compared by their voxels."""
+        return isinstance(other, TwoPointReconstruction) and self._parameters() == other._parameters()
+
+    def __hash__(self) -> int:
+        return hash(self._parameters())
+
     def _reach(self) -> int:
         shortest = min(*self.shape, *self.reference.grid.shape)
         return shortest // 3 if self.reach is None else self.reach
@@ -209,7 +176,7 @@ class TwoPointReconstruction(AbstractGenerator):
     def target(self) -> CovarianceTarget:
         """The covariance that the images are to have."""
         reference = self.reference.labels == self.label
-        return _target(reference, self.reference_periodic, self.shape, self._reach())
+        return target_from(reference, self.reference_periodic, self.shape, self._reach())
 
     def targets(self) -> dict[str, float]:
         return {"fraction of label 1": self.target.fraction, "relative L2 error of the covariance": 0.0}
@@ -223,17 +190,7 @@ class TwoPointReconstruction(AbstractGenerator):
 
     def estimate_bytes(self) -> int:
         wrap = 1 if self.reference_periodic else 2 ** len(self.shape)
-        return 60 * math.prod(self.shape) + 12 * wrap * self.reference.labels.size
-
-    def record(self) -> dict[str, Any]:
-        """As for the others; the reference is told by its hash, since images are no parameters."""
-        names = [f.name for f in dataclasses.fields(self) if f.name not in ("shape", "reference")]
-        return {
-            "generator": type(self).__name__,
-            "shape": list(self.shape),
-            "reference": {"sha256": self.reference.sha256, "shape": list(self.reference.grid.shape)},
-            **{name: getattr(self, name) for name in names},
-        }
+        return 36 * math.prod(self.shape) + 12 * wrap * self.reference.labels.size
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"A reconstruction of {self.shape} voxels", "Take a smaller shape.")

@@ -10,13 +10,13 @@ from typing import Any
 
 from scalebridge.core.errors import ImageError
 from scalebridge.microstructure.generators.generator import AbstractGenerator
+from scalebridge.microstructure.generators.image_records import KIND, image_from_record
 
 
 def generator_from_record(record: Mapping[str, Any]) -> AbstractGenerator:
     """The generator whose `record` this is.
 
-    Fails when: the name is unknown, a parameter does not exist or is missing (ImageError); or the generator holds an
-    image, of which a record keeps the hash only (ImageError).
+    Fails when: the name is unknown, a parameter does not exist or is missing, or an image is damaged (ImageError).
     """
     from scalebridge.microstructure.generators import ALL_GENERATORS
 
@@ -46,7 +46,9 @@ def _required(field: dataclasses.Field[Any]) -> bool:
 def _value(value: Any, hint: Any, who: str) -> Any:
     if isinstance(value, Mapping):
         if "kind" not in value:
-            raise ImageError(f"{who} is not told in plain data by its record; give it in Python.")
+            raise ImageError(f"{who} is a mapping without the entry 'kind' that names what it is.")
+        if value["kind"] == KIND:
+            return image_from_record(value, who)
         kinds = {found.__name__: found for root in _classes(hint) for found in _family(root)}
         if value["kind"] not in kinds:
             raise ImageError(f"{who}: there is no {value['kind']!r}. Known: {', '.join(sorted(kinds))}.")
