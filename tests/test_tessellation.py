@@ -11,11 +11,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scalebridge.core.errors import ConvergenceError, ImageError
 from scalebridge.microstructure.generators import tessellation
 from scalebridge.microstructure.generators.crystal_orientations import draw_rotations
-from scalebridge.microstructure.generators.power_diagram import Box, WeightFit, power_labels
+from scalebridge.microstructure.generators.power_diagram import Box, WeightFit, _jacobian, power_labels
 from scalebridge.microstructure.generators.tessellation import (
     LaguerrePolycrystal,
     VoronoiPolycrystal,
     hard_core_points,
+    mean_cell_volume,
 )
 
 QUARTER = ((0.0, -1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 1.0))
@@ -36,6 +37,34 @@ def test_each_voxel_belongs_to_the_cell_of_least_power(
     square = np.sum(box.nearest_image(centres[..., None, :] - seeds) ** 2, axis=-1)
     expected = np.argmin(square - (0.0 if weights is None else weights), axis=-1)
     assert_array_equal(power_labels(shape, box, seeds, weights), expected)
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize(
+    ("edges", "points", "cells"),
+    [
+        ((12.0, 10.0), (480, 400), 6),
+        ((12.0, 10.0, 11.0), (72, 60, 66), 6),
+        ((12.0, 10.0, 11.0), (72, 60, 66), 3),
+    ],
+)
+def test_jacobian_of_the_volumes_is_their_derivative(
+    edges: tuple[float, ...], points: tuple[int, ...], cells: int, periodic: bool
+) -> None:
+    """Few cells: on a torus they meet images of each other that are not the nearest."""
+    random, box, step = np.random.default_rng(11), Box(edges, periodic), 0.5
+    seeds, weights = random.random((cells, len(edges))) * edges, 2 * random.random(cells)
+
+    def volumes(weights: np.ndarray) -> np.ndarray:
+        counts = np.bincount(power_labels(points, box, seeds, weights).ravel(), minlength=cells)
+        return counts * math.prod(edges) / math.prod(points)
+
+    jacobian = _jacobian(power_labels(points, box, seeds, weights), box, seeds).toarray()
+    shifts = step * np.eye(cells)
+    derivative = np.stack([volumes(weights + e) - volumes(weights - e) for e in shifts], axis=1) / (2 * step)
+    # Voxels are counted: some 3 % of the largest entry are their graininess.
+    assert_allclose(jacobian, derivative, atol=0.03 * np.diag(derivative).max())
+    assert_allclose(jacobian.sum(axis=0), 0, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -59,6 +88,19 @@ def test_numbers_of_poisson_grains_fluctuate_unless_fixed() -> None:
         len(VoronoiPolycrystal((40, 40), 32.0, fixed_count=True).realize(s).image.present) for s in range(9)
     }
     assert fixed == {50}
+
+
+@pytest.mark.parametrize("shape", [(30, 24), (18, 20, 16)])
+@pytest.mark.parametrize("hard_core", [0.0, 0.6])
+def test_windows_count_their_cells_without_bias(shape: tuple[int, ...], hard_core: float) -> None:
+    """Counts of windows a few grains wide, over the volume they speak for: on average those of the medium."""
+    grain = 60.0 if len(shape) == 2 else 300.0
+    generator = VoronoiPolycrystal(shape, grain, periodic=False, hard_core=hard_core)
+    drawn = generator.stream(range(80 if hard_core else 300))  # even grains scatter less
+    density = [1 / mean_cell_volume(realization.image.labels, periodic=False) for realization in drawn]
+    error = np.std(density, ddof=1) / math.sqrt(len(density))
+    assert error < 0.025 / grain
+    assert abs(np.mean(density) - 1 / grain) < 3 * error
 
 
 def test_a_hard_core_evens_the_grains_out() -> None:

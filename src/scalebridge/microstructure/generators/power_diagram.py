@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import final
 
 import numpy as np
 import scipy.sparse
 import scipy.sparse.linalg
 import scipy.spatial
+
+from scalebridge.grid.image import count_labels
 
 _SLAB = 1 << 18
 _WORKERS = 2
@@ -65,30 +67,50 @@ def power_labels(
 
 def _volumes(labels: np.ndarray, box: Box, count: int) -> np.ndarray:
     voxel = math.prod(box.edges) / labels.size
-    return np.bincount(labels.reshape(-1), minlength=count)[:count] * voxel
+    found = count_labels(labels)[:count] * voxel
+    return np.concatenate([found, np.zeros(count - len(found))])
+
+
+def _crossings(
+    labels: np.ndarray, box: Box, axis: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Faces along an axis between voxels of different cells, slab by slab: centres (m, d) of the voxels before them,
+    of those behind, and the two labels (m,).
+    """
+    spacing = np.divide(box.edges, labels.shape)
+    thick = max(1, _SLAB // math.prod(labels.shape[1:]))
+    for start in range(0, len(labels), thick):
+        here = labels[start : start + thick]
+        if axis == 0:
+            there = labels[np.arange(start + 1, start + len(here) + 1) % len(labels)]
+        else:
+            there = np.roll(here, -1, axis)
+        places = np.argwhere(here != there)
+        labelled = here[tuple(places.T)], there[tuple(places.T)]
+        places[:, 0] += start
+        inside = slice(None) if box.periodic else places[:, axis] < labels.shape[axis] - 1
+        before = (places[inside] + 0.5) * spacing
+        behind = before.copy()
+        behind[:, axis] += spacing[axis]
+        yield before, behind, labelled[0][inside].astype(np.int64), labelled[1][inside].astype(np.int64)
 
 
 def _jacobian(labels: np.ndarray, box: Box, seeds: np.ndarray) -> scipy.sparse.csc_array:
     """dV/dw: a face of area A between cells d apart moves by dw / (2 d), so it is a graph Laplacian with A / (2 d).
 
     The area of a face is known from the voxel faces it crosses, each weighted with the direction it projects to.
+    The distance is that of the two images whose cells meet there, which need not be the nearest ones: each
+    voxel knows the image it belongs to.
     """
     count, spacing = len(seeds), np.divide(box.edges, labels.shape)
-    rows, columns, values = [], [], []
+    links = scipy.sparse.csc_array((count, count))
     for axis in range(labels.ndim):
-        ahead = np.moveaxis(labels, axis, 0)
-        pairs = [(ahead[:-1], ahead[1:])] + ([(ahead[-1:], ahead[:1])] if box.periodic else [])
-        here = np.concatenate([a[a != b] for a, b in pairs]).astype(np.int64)
-        there = np.concatenate([b[a != b] for a, b in pairs]).astype(np.int64)
-        pair, crossings = np.unique(here * count + there, return_counts=True)
-        i, j = np.divmod(pair, count)
-        apart = box.nearest_image(seeds[j] - seeds[i])
-        area = crossings * (np.prod(spacing) / spacing[axis])
-        rows.append(i)
-        columns.append(j)
-        values.append(area * np.abs(apart[:, axis]) / (2 * np.sum(apart**2, axis=1)))
-    i, j, value = (np.concatenate(part) for part in (rows, columns, values))
-    links = scipy.sparse.csc_array((value, (i, j)), shape=(count, count))
+        area = np.prod(spacing) / spacing[axis]
+        for before, behind, i, j in _crossings(labels, box, axis):
+            apart = behind - box.nearest_image(behind - seeds[j])
+            apart -= before - box.nearest_image(before - seeds[i])
+            value = area * np.abs(apart[:, axis]) / (2 * np.sum(apart**2, axis=1))
+            links = links + scipy.sparse.csc_array((value, (i, j)), shape=(count, count))
     links = links + links.T
     return scipy.sparse.diags_array(links.sum(axis=1)).tocsc() - links
 

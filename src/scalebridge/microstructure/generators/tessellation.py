@@ -11,7 +11,7 @@ import numpy as np
 
 from scalebridge.core.errors import ConvergenceError, ImageError
 from scalebridge.core.memory import check_fits
-from scalebridge.grid.image import MAX_LABELS
+from scalebridge.grid.image import MAX_LABELS, count_labels
 from scalebridge.microstructure.generators.crystal_orientations import (
     Texture,
     checked_texture,
@@ -26,7 +26,8 @@ from scalebridge.microstructure.spacing import Spacing
 # A point is farther from all seeds of a Poisson process than this many mean grain sizes less than once in 1e8.
 _REACH = {2: 2.6, 3: 1.75}
 _MAX_TRIES = 20_000
-_BATCH = 64
+# Candidates tried at once: few at first, as most balls find their place soon.
+_FIRST_BATCH, _LARGEST_BATCH = 2, 256
 
 
 def _check_grains(who: str, shape: Sequence[int], grain_volume: float | int) -> None:
@@ -52,8 +53,10 @@ def hard_core_points(
     points = np.empty((len(radii), len(box.edges)))
     placed = np.empty_like(points)
     for number, ball in enumerate(order):
-        for _ in range(_MAX_TRIES // _BATCH):
-            candidates = random.random((_BATCH, len(box.edges))) * box.edges
+        tried, batch = 0, _FIRST_BATCH
+        while tried < _MAX_TRIES:
+            candidates = random.random((batch, len(box.edges))) * box.edges
+            tried, batch = tried + batch, min(2 * batch, _LARGEST_BATCH)
             apart = box.nearest_image(candidates[:, None] - placed[None, :number])
             room = np.sum(apart**2, axis=-1) >= (radii[ball] + radii[order[:number]]) ** 2
             free = np.flatnonzero(np.all(room, axis=1))
@@ -65,19 +68,26 @@ def hard_core_points(
     return points
 
 
-def count_cells(labels: np.ndarray, periodic: bool) -> float:
-    """How many cells a window holds, without bias by those it cuts.
+def _present(labels: np.ndarray) -> int:
+    return int(np.count_nonzero(count_labels(labels)))
 
-    Periodic: the labels present. Otherwise the Euler number of each convex cell in the half-open window, summed:
-    the cells it meets, less those its upper faces meet, plus those their edges meet, less the last corner's.
+
+def mean_cell_volume(labels: np.ndarray, periodic: bool) -> float:
+    """Voxels per cell of the tessellation that a window shows, without bias by the cells it cuts.
+
+    Periodic: over the labels present. Otherwise the Euler number of each convex cell in the half-open window is
+    summed: the cells it meets, less those its upper faces meet, plus those their edges meet, less the last corner's.
+    Between n voxel centres lie n - 1 voxels' lengths: that is the window they belong to.
+    A window smaller than a cell may hold none of their Euler numbers; it knows no more than its own size.
     """
     if periodic:
-        return float(len(np.unique(labels)))
-    total = 0.0
+        return labels.size / _present(labels)
+    cells = 0
     for corner in np.ndindex((2,) * labels.ndim):
-        part = labels[tuple(-1 if upper else slice(None) for upper in corner)]
-        total += (-1) ** sum(corner) * len(np.unique(part))
-    return total
+        part = labels[tuple(slice(-1 if upper else 0, None) for upper in corner)]
+        cells += (-1) ** sum(corner) * _present(part)
+    volume = math.prod(n - 1 for n in labels.shape)
+    return volume / cells if cells > 0 and volume > 0 else float(labels.size)
 
 
 def _generators(seed: int) -> list[np.random.Generator]:
@@ -123,10 +133,7 @@ class VoronoiPolycrystal(AbstractGenerator):
         return {"mean grain volume": self.grain_volume, **orientation_targets(self.texture, len(self.shape))}
 
     def measure(self, realization: Realization) -> dict[str, float]:
-        labels = realization.image.labels
-        cells = count_cells(labels, self.periodic)
-        # A window smaller than a grain may hold none of their Euler characteristic: then nothing is known.
-        volume = labels.size / cells if cells > 0 else float(labels.size)
+        volume = mean_cell_volume(realization.image.labels, self.periodic)
         return {"mean grain volume": volume, **orientation_moments(realization)}
 
     def estimate_bytes(self) -> int:
@@ -151,7 +158,7 @@ class VoronoiPolycrystal(AbstractGenerator):
         geometry, crystals, _ = _generators(seed)
         seeds = self._seeds(geometry)
         labels = power_labels(self.shape, Box(tuple(map(float, self.shape)), self.periodic), seeds)
-        present = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=len(seeds)))
+        present = np.flatnonzero(count_labels(labels))
         if len(present) > MAX_LABELS:
             raise ImageError(
                 f"VoronoiPolycrystal: {len(present)} grains, and an image holds {MAX_LABELS} labels at most. "
@@ -233,7 +240,8 @@ class LaguerrePolycrystal(AbstractGenerator):
 
     def measure(self, realization: Realization) -> dict[str, float]:
         target = self.target_volumes(realization.seed)
-        reached = np.bincount(realization.image.labels.reshape(-1), minlength=len(target))
+        counts = realization.image.counts
+        reached = np.array([counts.get(label, 0) for label in range(len(target))])
         return {
             "mean grain volume": float(reached.mean()),
             "variation of grain volumes": float(reached.std() / reached.mean()),
