@@ -17,14 +17,16 @@ import scipy.special
 from scalebridge.core.errors import ImageError
 
 
-def _positive(owner: object, **values: float | int) -> None:
-    for name, value in values.items():
-        if not (math.isfinite(value) and value > 0):
-            raise ImageError(f"{type(owner).__name__}: {name} must be a positive number, got {value!r}.")
-
-
 class AbstractCovariance(abc.ABC):
-    """An isotropic correlation function rho(r), rho(0) = 1."""
+    """An isotropic correlation function rho(r), rho(0) = 1. Concrete ones are dataclasses of positive numbers."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if not (math.isfinite(value) and value > 0):
+                raise ImageError(
+                    f"{type(self).__name__}: {field.name} must be a positive number, got {value!r}."
+                )
 
     @abc.abstractmethod
     def value(self, distance: np.ndarray) -> np.ndarray:
@@ -56,9 +58,6 @@ class Exponential(AbstractCovariance):
 
     correlation_length: float | int
 
-    def __post_init__(self) -> None:
-        _positive(self, correlation_length=self.correlation_length)
-
     @property
     def length(self) -> float:
         return float(self.correlation_length)
@@ -76,9 +75,6 @@ class Gaussian(AbstractCovariance):
     """rho = exp(-r^2 / (2 l^2)). Positive definite in every dimension; the field is smooth."""
 
     correlation_length: float | int
-
-    def __post_init__(self) -> None:
-        _positive(self, correlation_length=self.correlation_length)
 
     @property
     def length(self) -> float:
@@ -102,9 +98,6 @@ class Oscillating(AbstractCovariance):
 
     wavelength: float | int
     decay_length: float | int
-
-    def __post_init__(self) -> None:
-        _positive(self, wavelength=self.wavelength, decay_length=self.decay_length)
 
     @property
     def length(self) -> float:
@@ -131,9 +124,6 @@ class DampedCosine(AbstractCovariance):
 
     wavelength: float | int
     decay_length: float | int
-
-    def __post_init__(self) -> None:
-        _positive(self, wavelength=self.wavelength, decay_length=self.decay_length)
 
     @property
     def length(self) -> float:
@@ -169,9 +159,6 @@ class PowerLaw(AbstractCovariance):
 
     correlation_length: float | int
     exponent: float | int
-
-    def __post_init__(self) -> None:
-        _positive(self, correlation_length=self.correlation_length, exponent=self.exponent)
 
     @property
     def length(self) -> float:
