@@ -101,7 +101,7 @@ def to_latex(result: HomogenizationResult) -> str:
     body = " \\\\\n".join("  " + " & ".join(row) for row in shown)
     matrix = f"\\begin{{pmatrix}}\n{body}\n\\end{{pmatrix}}" if names else shown[0][0]
     factor = f" \\times 10^{{{power}}}" if power else ""
-    unit = f"\\,\\mathrm{{{_latex_unit(result.unit)}}}" if result.unit else ""
+    unit = f"\\,\\mathrm{{{latex_unit(result.unit)}}}" if result.unit else ""
     symbol = _latex_symbol(result)
     order = f"components {', '.join(names)}" if names else f"along {'xyz'[result.axis or 0]}"
     if form_of(result.value, result.image.grid.ndim) is TensorForm.MANDEL:
@@ -203,7 +203,7 @@ def _latex_symbol(result: HomogenizationResult) -> str:
     return "\\mathbf{k}" if len(result.value) > 1 else "k"
 
 
-def _latex_unit(unit: str) -> str:
+def latex_unit(unit: str) -> str:
     """Spaces become thin spaces; powers are braced."""
     pieces = unit.replace("%", "\\%").split("^")
     braced = [pieces[0]]

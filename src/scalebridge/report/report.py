@@ -23,7 +23,7 @@ def write_report(result: HomogenizationResult, destination: str | Path, *, force
     path = Path(destination)
     if path.suffix.lower() not in (".html", ".htm"):
         path = path / REPORT
-    _prepare(path.parent, (path,), force)
+    prepare(path.parent, (path,), force)
     write_text(path, render(result))
     return path
 
@@ -45,7 +45,7 @@ def write_results(
     fields = fields and bool(result.fields)
     names = (RECORD, TABLE, FIELDS) if fields else (RECORD, TABLE)
     paths = tuple(folder / name for name in names)
-    _prepare(folder, paths, force)
+    prepare(folder, paths, force)
     write_text(paths[0], record_text(result) + "\n")
     write_text(paths[1], to_csv(result))
     if fields:
@@ -53,7 +53,7 @@ def write_results(
     return paths
 
 
-def _prepare(folder: Path, paths: tuple[Path, ...], force: bool) -> None:
+def prepare(folder: Path, paths: tuple[Path, ...], force: bool) -> None:
     for path in paths:
         if path.exists() and not force:
             raise OutputError(

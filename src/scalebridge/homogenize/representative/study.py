@@ -152,6 +152,19 @@ class RepresentativityResult:
             f"conditions {[c.name for c in self.problem.conditions]}."
         )
 
+    def __str__(self) -> str:
+        from scalebridge.homogenize.representative.present import to_text
+
+        return to_text(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        from scalebridge.homogenize.representative.present import to_html
+
+        return to_html(self)
+
 
 def representativity(
     problem: RepresentativityProblem,

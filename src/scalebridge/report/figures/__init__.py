@@ -10,6 +10,13 @@ from scalebridge.report.figures.charts import (
     convergence_chart,
     resolution_chart,
 )
+from scalebridge.report.figures.correlations import (
+    covariance_chart,
+    lineal_path_chart,
+    sample_slice,
+    two_point_chart,
+)
+from scalebridge.report.figures.representative import means_chart, needs_chart, scatter_chart
 from scalebridge.report.figures.slices import colour_bar, field_slice, phase_slice
 from scalebridge.report.figures.views import Cut, FieldView, cuts, energy_view, flux_view, primary_view
 
@@ -20,11 +27,18 @@ __all__ = [
     "colour_bar",
     "concentration_chart",
     "convergence_chart",
+    "covariance_chart",
     "cuts",
     "energy_view",
     "field_slice",
     "flux_view",
+    "lineal_path_chart",
+    "means_chart",
+    "needs_chart",
     "phase_slice",
     "primary_view",
     "resolution_chart",
+    "sample_slice",
+    "scatter_chart",
+    "two_point_chart",
 ]

@@ -25,15 +25,19 @@ PIXELS = 320  # more than this per edge is not visible at that size, and every p
 
 def phase_slice(image: PhaseImage, cut: Cut, theme: Theme = LIGHT) -> Figure:
     """The labels in one plane, in the colours of the phases table."""
+    plane = image.index if cut.normal is None else image.index.take(cut.position, axis=cut.normal)
+    return draw_plane(plane, len(image.present), cut, theme)
+
+
+def draw_plane(plane: np.ndarray, count: int, cut: Cut, theme: Theme) -> Figure:
+    """Positions 0 to count - 1 in the list of phases (n_right, n_up), in their colours."""
     from matplotlib.colors import ListedColormap
 
-    plane = image.index if cut.normal is None else image.index.take(cut.position, axis=cut.normal)
-    count = len(image.present)
     with drawing(theme):
-        figure, axes = _frame(image.grid, cut, theme)
+        figure, axes = _frame(cut.grid, cut, theme)
         palette = ListedColormap([phase_colour(i) for i in range(count)])
         _show(axes, np.ma.masked_array(plane), cut, palette, (-0.5, count - 0.5))
-        _scale_bar(axes, image.grid, cut)
+        _scale_bar(axes, cut.grid, cut)
     return figure
 
 

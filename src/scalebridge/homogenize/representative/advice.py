@@ -1,0 +1,83 @@
+"""What to do next, from the numbers of a study."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import TYPE_CHECKING, final
+
+from scalebridge.homogenize.representative.words import edge_words
+from scalebridge.homogenize.words import percent
+
+if TYPE_CHECKING:
+    from scalebridge.homogenize.representative.study import RepresentativityResult
+
+FEW = 5  # samples, below which the scatter itself is hardly known
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Demand:
+    """The strictest of what the scalars ask for: samples of the largest size, and the edge of one sufficient sample.
+
+    None: beyond reach, or not known.
+    """
+
+    number: int | None
+    single: int | None
+
+
+def demand(result: RepresentativityResult) -> Demand:
+    """Over all scalars, under the condition that statements refer to."""
+    numbers = [need.numbers[-1].number for need in result.requirements.values()]
+    singles = [need.single_size for need in result.requirements.values()]
+
+    def strictest(given: list[int | None]) -> int | None:
+        known = [n for n in given if n is not None]
+        return max(known) if known and len(known) == len(given) else None
+
+    return Demand(strictest(numbers), strictest(singles))
+
+
+def next_step(result: RepresentativityResult) -> str:
+    """One or two sentences."""
+    step = _step(result)
+    if all(bias.assessed for bias in result.bias.values()):
+        return step
+    return f"{step} Add a second size or condition: with one of each no bias can be seen."
+
+
+def _step(result: RepresentativityResult) -> str:
+    size, asked = result.problem.sizes[-1], percent(result.method.precision)
+    here = f"{size} voxels per edge"
+    row = result.at(size, result.preferred)
+    laws = [result.scaling[name][result.preferred] for name in result.requirements]
+    if any(law is not None and law.slower_than_integrable for law in laws):
+        return (
+            "Do not look for a larger sample: give the mean and the scatter at the size that the coarse model uses, "
+            "and let the property vary from place to place."
+        )
+    if row.count == 1:
+        return f"Solve at least {FEW} samples per size: how much a single one scatters cannot be known otherwise."
+    if any(estimate.mean == 0 for estimate in row.parts.values()):
+        return "Check the laws: a mean is zero, and no relative precision of it can be reached."
+    need = demand(result)
+    larger = None if need.single is None else f"one sample of {edge_words(result, need.single)}"
+    if result.verdict.representative:
+        if need.single is not None and need.single < size:
+            return f"One sample of {here} is enough for {asked}; so is {larger}."
+        return f"One sample of {here} is enough for {asked}."
+    if need.number is None:
+        reason = f"no number of samples of {here} reaches {asked}, because of their bias"
+        if any(bias.bias(result.preferred, size) == 0 for bias in result.bias.values()):
+            reason = f"how many samples of {here} reach {asked} is not known"
+        return f"Take {larger or 'larger samples'}: {reason}."
+    if row.count < need.number:
+        more = f"Average {need.number} samples of {here} to know the mean within {asked}"
+        return f"{more}, or take {larger}." if larger else f"{more}."
+    ready = f"The mean over the {row.count} samples of {here} is known within {asked}: use it"
+    gap = result.hierarchies[size].gap
+    if need.single is not None and need.single <= size and gap is not None:
+        closed = edge_words(result, math.ceil(size * gap / result.method.precision))
+        return f"{ready}. Kinematic and static conditions would agree within {asked} at about {closed}."
+    return f"{ready}, or take {larger}." if larger else f"{ready}."
