@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+
+from scalebridge.numerics.compiling import on_device
 
 
 class Symmetry(enum.Enum):
@@ -147,14 +148,14 @@ def coefficient_field(
             np.take(table[c], labels, out=padded[c])
         if not periodic:
             _clear_outside(padded, form.ndim)
-        return CoefficientField(form, jnp.asarray(padded), None, None)
+        return CoefficientField(form, on_device(padded), None, None)
     outside: np.ndarray = np.zeros((form.count, 1), dtype)
     if periodic:
         labels = pad_voxels(index, form.ndim, True)
     else:
         labels = np.pad(index.astype(np.int32), 1, constant_values=table.shape[1])
     return CoefficientField(
-        form, None, jnp.asarray(np.concatenate([table, outside], axis=1)), jnp.asarray(labels)
+        form, None, on_device(np.concatenate([table, outside], axis=1)), on_device(labels)
     )
 
 
@@ -163,7 +164,7 @@ def coefficient_field_from_voxels(
 ) -> CoefficientField:
     """Coefficients given voxel by voxel (grains, fibres): packed (count, *shape)."""
     return CoefficientField(
-        form, jnp.asarray(pad_voxels(packed.astype(dtype), form.ndim, periodic)), None, None
+        form, on_device(pad_voxels(packed.astype(dtype), form.ndim, periodic)), None, None
     )
 
 

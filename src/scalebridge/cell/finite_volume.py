@@ -35,6 +35,7 @@ from scalebridge.core.errors import InputError, LawError
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
 from scalebridge.numerics import multigrid
+from scalebridge.numerics.compiling import on_device, quick_jit
 
 _MAX_PASSES = 6  # double-precision corrections of one load
 _SLAB_PLANES = 8
@@ -156,7 +157,7 @@ class FiniteVolumeSolution:
         return x.reshape(shape) + self.fluctuation[load]
 
 
-@functools.partial(jax.jit, static_argnames=("edges", "plan"))
+@functools.partial(quick_jit, static_argnames=("edges", "plan"))
 def _levels(index: Any, table: Any, edges: tuple[Edge, ...], plan: tuple[tuple[bool, ...], ...]) -> Any:
     periodic = tuple(edge is Edge.PERIODIC for edge in edges)
     faces = lax.optimization_barrier(transmissibilities(index, table, edges))
@@ -165,10 +166,10 @@ def _levels(index: Any, table: Any, edges: tuple[Edge, ...], plan: tuple[tuple[b
 
 def load_of(steps: tuple[Any, ...], axis: int) -> tuple[Any, ...]:
     """Increments of x_axis across the faces of every axis: data, so that all loads share one compilation."""
-    return tuple(step if a == axis else jnp.zeros_like(step) for a, step in enumerate(steps))
+    return tuple(step if a == axis else np.zeros(step.shape) for a, step in enumerate(steps))
 
 
-@functools.partial(jax.jit, static_argnames=("edges",))
+@functools.partial(quick_jit, static_argnames=("edges",))
 def first_residual(faces: tuple[Any, ...], load: tuple[Any, ...], edges: tuple[Edge, ...]) -> tuple[Any, ...]:
     """b = -A x_a, |b|^2, the energy of x_a, and the squared norm of its fluxes."""
     b: Any = 0.0
@@ -204,7 +205,7 @@ def _slab(array: Any, edge: Edge, first: Any, planes: int, outside: float) -> An
     return jnp.where(inside, values, outside)
 
 
-@functools.partial(jax.jit, static_argnames=("edges",))
+@functools.partial(quick_jit, static_argnames=("edges",))
 def _evaluated(
     index: Any,
     table: Any,
@@ -283,7 +284,7 @@ def evaluate(disc: Discretization, w: Any, axis: int) -> tuple[Any, float, float
     return residual, float(square), float(energy), np.asarray(integral)
 
 
-@functools.partial(jax.jit, donate_argnums=(0,))
+@functools.partial(quick_jit, donate_argnums=(0,))
 def _add(w: Any, correction: Any) -> Any:
     return w + correction.astype(w.dtype)
 
@@ -313,10 +314,10 @@ def discretize(problem: FiniteVolumeProblem) -> Discretization:
     with np.errstate(divide="ignore"):
         stiffness = tuple(float(s) for s in present @ (1 / table))
     plan = multigrid.merging_plan(shape, stiffness)
-    index = jnp.asarray(problem.index)
-    scaled = jnp.asarray(table * scale)
-    levels = _levels(index, scaled.astype(jnp.float32), edges, plan)
-    steps = tuple(jnp.asarray(steps_of_load(shape, problem.cell_size, edges, a)) for a in range(len(shape)))
+    index = on_device(problem.index)
+    scaled = on_device(table * scale)
+    levels = _levels(index, on_device(table * scale, np.float32), edges, plan)
+    steps = tuple(on_device(steps_of_load(shape, problem.cell_size, edges, a)) for a in range(len(shape)))
     return Discretization(problem, index, scaled, multigrid.hierarchy(levels, plan), steps, scale, edges)
 
 

@@ -28,6 +28,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from scalebridge.cell.boundary import Edge
 from scalebridge.cell.faces import increments, lookup, outflow, own_faces, transmissibilities
@@ -41,9 +42,11 @@ from scalebridge.cell.finite_volume import (
 )
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.numerics import multigrid
+from scalebridge.numerics.compiling import on_device, quick_jit
 
 # Of preconditioner times operator: about 0.07 was seen on the worst images, much less is assumed.
 SMALLEST_EIGENVALUE = 1e-3
+_SLAB_PLANES = 8  # planes of a slab at most
 _KEEP_DOUBLE = 2**21  # voxels; the fluxes of larger images are stored in single precision ...
 _ROUND_OFF = 1e-6  # ... and this much of their energies is given away
 
@@ -94,22 +97,44 @@ def _mass(resistance: list[Any], q: tuple[Any, ...], edges: tuple[Edge, ...]) ->
     return tuple(result)
 
 
-def _exact_energy(resistance: list[Any], q: tuple[Any, ...], p: tuple[Any, ...]) -> Any:
-    """Complementary energy <q . k^-1 p>, integrated exactly, times the volume."""
-    total: Any = 0.0
-    for axis, r in enumerate(resistance):
-        (a, b), (c, d) = _halves(q[axis], axis), _halves(p[axis], axis)
-        total = total + jnp.sum(r * (2 * a * c + a * d + b * c + 2 * b * d).astype(jnp.float64) / 3)
-    return total
+def _exact_energies(index: Any, table: Any, pairs: list[tuple[Any, Any]]) -> list[Any]:
+    """Complementary energies <q . k^-1 p> of pairs of fluxes, integrated exactly, times the volume.
+
+    In slabs along x: whole fields of double-precision products would go through the memory, at eight times the time.
+    """
+    count = index.shape[0]
+    planes = max(n for n in range(1, _SLAB_PLANES + 1) if count % n == 0)
+
+    def slab(number: Any, totals: list[Any]) -> list[Any]:
+        start = number * planes
+        resistance = _resistances(lax.dynamic_slice_in_dim(index, start, planes, 0), table)
+
+        def cut(fluxes: Any) -> list[Any]:
+            rows = [planes + (axis == 0) for axis in range(len(fluxes))]
+            return [
+                lax.dynamic_slice_in_dim(q, start, n, 0).astype(jnp.float64)
+                for q, n in zip(fluxes, rows, strict=True)
+            ]
+
+        new = []
+        for total, (q, p) in zip(totals, pairs, strict=True):
+            for axis, (r, flux, other) in enumerate(zip(resistance, cut(q), cut(p), strict=True)):
+                (a, b), (c, d) = _halves(flux, axis), _halves(other, axis)
+                along_rows = tuple(range(index.ndim - 1))
+                total = total + jnp.sum(jnp.sum(r * ((2 * a + b) * c + (a + 2 * b) * d) / 3, along_rows))
+            new.append(total)
+        return new
+
+    return lax.fori_loop(0, count // planes, slab, [jnp.zeros((), jnp.float64) for _ in pairs])
 
 
-@functools.partial(jax.jit, static_argnames=("edges",))
+@functools.partial(quick_jit, static_argnames=("edges",))
 def _begin(index: Any, table: Any, w: Any, load: tuple[Any, ...], edges: tuple[Edge, ...]) -> tuple[Any, Any]:
     fluxes = fluxes_of(index, table, w, load, edges)
     return fluxes, outflow(fluxes)
 
 
-@functools.partial(jax.jit, static_argnames=("edges",))
+@functools.partial(quick_jit, static_argnames=("edges",))
 def _descent(
     index: Any, table: Any, q: Any, potential: Any, load: tuple[Any, ...], edges: tuple[Edge, ...]
 ) -> tuple[Any, Any]:
@@ -121,44 +146,51 @@ def _descent(
     return direction, outflow(direction)
 
 
-@functools.partial(jax.jit, static_argnames=("edges",), donate_argnums=(2,))
-def _project(index: Any, table: Any, q: Any, potential: Any, edges: tuple[Edge, ...]) -> tuple[Any, Any]:
-    """q + t grad phi and its divergence."""
-    drops = increments(potential.astype(jnp.float64), edges)
+@functools.partial(quick_jit, static_argnames=("edges",), donate_argnums=(2,))
+def _project(
+    index: Any, table: Any, q: Any, potential: Any, factor: Any, edges: tuple[Edge, ...]
+) -> tuple[Any, Any, Any]:
+    """q + t grad phi, its divergence, and phi = factor * potential."""
+    phi = potential.astype(jnp.float64) * factor
+    drops = increments(phi, edges)
     faces = transmissibilities(index, table, edges)
     q = tuple(flux + t * g for flux, t, g in zip(q, faces, drops, strict=True))
-    return q, outflow(q)
+    return q, outflow(q), phi
 
 
-@functools.partial(jax.jit, static_argnames=("edges",), donate_argnums=(2,))
+@quick_jit
+def _outflow(q: Any) -> Any:
+    return outflow(q)
+
+
+@functools.partial(quick_jit, static_argnames=("edges",), donate_argnums=(2,))
 def _line_search(
     index: Any, table: Any, q: Any, direction: Any, load: tuple[Any, ...], edges: tuple[Edge, ...]
 ) -> Any:
     """The minimum of <q.k^-1 q> / 2 - e.Q along `direction`."""
-    resistance = _resistances(index, table)
     along = jnp.sum(_integral(direction, load, edges))
-    slope = _exact_energy(resistance, q, direction) - along
-    curvature = _exact_energy(resistance, direction, direction)
+    work, curvature = _exact_energies(index, table, [(q, direction), (direction, direction)])
+    slope = work - along
     length = jnp.where(curvature > 0, -slope / jnp.where(curvature > 0, curvature, 1), 0)
     return tuple(flux + length * change for flux, change in zip(q, direction, strict=True))
 
 
-@functools.partial(jax.jit, static_argnames=("edges",))
+@functools.partial(quick_jit, static_argnames=("edges",))
 def _integral(q: Any, steps: tuple[Any, ...], edges: tuple[Edge, ...]) -> Any:
     return jnp.stack([jnp.sum(own_faces(flux * steps[a], a, edges[a])) for a, flux in enumerate(q)])
 
 
-@jax.jit
+@quick_jit
 def _energy(index: Any, table: Any, q: Any, p: Any) -> Any:
-    return _exact_energy(_resistances(index, table), q, p)
+    return _exact_energies(index, table, [(q, p)])[0]
 
 
-@jax.jit
+@quick_jit
 def _square(field: Any) -> Any:
     return jnp.sum(field * field)
 
 
-@jax.jit
+@quick_jit
 def _scaled(field: Any, factor: Any) -> Any:
     return (field * factor).astype(jnp.float32)
 
@@ -179,8 +211,7 @@ def _solve_and_project(disc: Discretization, q: Any, divergence: Any, rtol: floa
     # Scaled, for single precision has a short range of exponents.
     state = multigrid.start(_scaled(divergence, 1 / norm), jnp.float64)
     state = multigrid.iterate(disc.tree, state, rtol**2, 0.0, 1.0, 60, _ignore)
-    potential = state.solution * norm
-    q, divergence = _project(disc.index, disc.table, q, potential, disc.edges)
+    q, divergence, potential = _project(disc.index, disc.table, q, state.solution, norm, disc.edges)
     return q, potential, divergence
 
 
@@ -211,32 +242,38 @@ def _energy_of_rest(disc: Discretization, divergence: Any) -> float:
     return abs(float(state.product)) * norm**2 / SMALLEST_EIGENVALUE
 
 
-def _load_flux(disc: Discretization, w: Any, axis: int, steps: int) -> tuple[Any, float]:
+def _load_flux(disc: Discretization, w: Any, axis: int, steps: int, loosening: float) -> tuple[Any, float]:
     """A divergence-free flux close to the least exact complementary energy, and a bound of the energy of the
-    correction that would make it exactly divergence-free."""
+    correction that would make it exactly divergence-free. The bound loses about `loosening` for that correction."""
     table, edges, load = disc.table, disc.edges, load_of(disc.steps, axis)
-    q, _ = _begin(disc.index, table, jnp.asarray(w), load, edges)
+    w = on_device(w, np.float64) if isinstance(w, np.ndarray) else w
+    q, _ = _begin(disc.index, table, w, load, edges)
     scale = math.sqrt(sum(float(_square(flux)) for flux in q))
     potential = jnp.asarray(w, jnp.float64)
-    for _ in range(steps):
+    for step in range(steps):
         # The last potential makes most of the direction divergence-free; the solve removes the rest.
         direction, divergence = _descent(disc.index, table, q, potential, load, edges)
         direction, change = _solve_and_project(disc, direction, divergence, 1e-3)[:2]
-        potential = potential + change
+        if step + 1 < steps:
+            potential = potential + change
         q = _line_search(disc.index, table, q, direction, load, edges)
-    # What this leaves costs the bound less than a millionth; going on to round-off would take most of the time.
-    q, divergence = _remove_divergence(disc, q, outflow(q), 2e-10, scale, 5)
+    # Going on to round-off would take most of the time; what is left here costs the bound less than `loosening`.
+    q, divergence = _remove_divergence(disc, q, _outflow(q), 1e-3 * loosening, scale, 5)
     return q, _energy_of_rest(disc, divergence)
 
 
 def flux_lower_bound(
-    solution: FiniteVolumeSolution, steps: int = 1, progress: AbstractProgress | None = None
+    solution: FiniteVolumeSolution,
+    steps: int = 1,
+    progress: AbstractProgress | None = None,
+    loosening: float = 1e-7,
 ) -> FluxBound:
     r"""Rigorous lower bound of the effective conductivity of the voxel image under the solution's conditions.
 
     lower = Q C^-1 Q^T with Q_ij = <q_i>_j and C_ij = <q_i . k^-1 q_j> (pseudo-inverse where nothing
     conducts), after `steps` descent steps. Shapes: (loads, loads). Units: those of the conductivity. The
-    solution need not be converged: the bound is rigorous anyway, only less tight. References: [raviart1977].
+    solution need not be converged: the bound is rigorous anyway, only less tight. `loosening`: what it may lose,
+    relative, by stopping before the fluxes are divergence-free to round-off. References: [raviart1977].
     """
     progress = progress or SilentProgress()
     problem, axes = solution.problem, solution.axes
@@ -251,7 +288,7 @@ def flux_lower_bound(
             if not solution.percolates[i]:
                 fluxes.append(None)
                 continue
-            q, rest = _load_flux(disc, solution.fluctuation[i], axis, steps)
+            q, rest = _load_flux(disc, solution.fluctuation[i], axis, steps, loosening)
             q_mean[i] = np.asarray(_integral(q, disc.steps, disc.edges))[list(axes)]
             faces, load = disc.tree.levels[0].faces, load_of(disc.steps, axis)
             voigt = float(first_residual(faces, load, disc.edges)[2])

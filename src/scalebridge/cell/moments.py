@@ -25,6 +25,7 @@ from scalebridge.cell.modes import corner_modes, needed_modes, submode_weight, s
 from scalebridge.cell.operator import Discretization, gradient_parts
 from scalebridge.cell.problem import CellProblem, CellSolution
 from scalebridge.cell.scratch import NodeField, planes_of
+from scalebridge.numerics.compiling import on_device, quick_jit
 from scalebridge.numerics.staging import always, stage
 
 # Above this many phases the moment matrices (36 x 36 each in 3-D elasticity) are not collected.
@@ -93,7 +94,7 @@ def _rows(values: list[jax.Array]) -> jax.Array:
     return stacked.reshape(stacked.shape[0] * stacked.shape[1], -1, stacked.shape[-1])
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(quick_jit, static_argnums=0)
 def _slab_sums(
     disc: Discretization, coefficients: jax.Array, index: jax.Array | None, w: jax.Array, macro: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
@@ -120,7 +121,7 @@ def _slab_sums(
     return energy, flux, mean
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(quick_jit, static_argnums=(0, 1))
 def _slab_moments(
     disc: Discretization, phases: int, index: jax.Array, w: jax.Array, macro: jax.Array
 ) -> tuple[list[jax.Array], jax.Array]:
@@ -224,7 +225,7 @@ def moments_of(solution: CellSolution, derivatives: bool = True) -> Moments:
                 grams, part = _slab_moments_numpy(disc, phases, labels, nodes, macro)
             elif collect:
                 grams, part = _slab_moments(
-                    disc, phases, jnp.asarray(labels), jnp.asarray(nodes), jnp.asarray(macro)
+                    disc, phases, on_device(labels), on_device(nodes), on_device(macro)
                 )
             if collect:
                 means += np.asarray(part)
@@ -236,10 +237,10 @@ def moments_of(solution: CellSolution, derivatives: bool = True) -> Moments:
                         moments[:, :, a][..., rows] += block[:, :, k]
                 continue
             if problem.packed is None:
-                where, c = jnp.asarray(labels), jnp.asarray(table)
+                where, c = on_device(labels), on_device(table)
             else:
-                where, c = None, jnp.asarray(problem.packed[:, first:last], jnp.float64)
-            sums = _slab_sums(disc, c, where, jnp.asarray(nodes), jnp.asarray(macro))
+                where, c = None, on_device(problem.packed[:, first:last], np.float64)
+            sums = _slab_sums(disc, c, where, on_device(nodes), on_device(macro))
             energy, flux, mean = (a + np.asarray(b) for a, b in zip((energy, flux, mean), sums, strict=True))
     if not collect:
         return Moments(_symmetric(energy) / voxels, flux / voxels, mean / voxels, None)
@@ -280,17 +281,17 @@ def local_fields(
     table = pack(disc.form, problem.matrices)
     with jax.enable_x64(True):
         for first, last in _slabs(problem, disc, 1):
-            w = jnp.asarray(slab_nodes(combined, first, last, disc)[None].astype(np.float64))
+            w = on_device(slab_nodes(combined, first, last, disc)[None], np.float64)
             if problem.packed is None:
-                c = jnp.asarray(np.take(table, problem.index[first:last], axis=1))
+                c = on_device(np.take(table, problem.index[first:last], axis=1))
             else:
-                c = jnp.asarray(problem.packed[:, first:last], jnp.float64)
-            parts = _slab_fields(disc, c, w, jnp.asarray(macro))
+                c = on_device(problem.packed[:, first:last], np.float64)
+            parts = _slab_fields(disc, c, w, on_device(macro))
             drive[:, first:last], flux[:, first:last], energy[first:last] = (np.asarray(v) for v in parts)
     return combined, drive, flux, energy
 
 
-@functools.partial(jax.jit, static_argnums=0)
+@functools.partial(quick_jit, static_argnums=0)
 def _slab_fields(
     disc: Discretization, c: jax.Array, w: jax.Array, macro: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:

@@ -30,6 +30,7 @@ from scalebridge.cell.preconditioner import (
     to_frequencies,
 )
 from scalebridge.cell.problem import CellProblem
+from scalebridge.numerics.compiling import blank_fields, on_device, quick_options
 from scalebridge.numerics.conjugate_gradients import (
     CGState,
     Operator,
@@ -134,7 +135,9 @@ class Compiler:
                 donate_argnums=tuple(count + d for d in donate),
                 keep_unused=True,
             )
-            _compiled[key] = jitted.lower(*static, *arguments).compile()
+            # Small dense systems at every frequency are the one thing that the quick way makes slower.
+            options = None if function is solve_frequencies else quick_options()
+            _compiled[key] = jitted.lower(*static, *arguments).compile(compiler_options=options)
             self.seconds += time.perf_counter() - begin
         return _compiled[key]
 
@@ -156,7 +159,7 @@ class Session:
             np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
         )
         reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
-        self.reference = jnp.asarray(reference, jnp.float32)
+        self.reference = on_device(reference, np.float32)
         self.coefficients = self._coefficients(np.float32)
         self.modes = None if self.disc.periodic else box_modes(self.disc, problem.boundary, jnp.float32)
 
@@ -174,7 +177,7 @@ class Session:
 
     def run(self, state: CGState, macro: np.ndarray, targets: Targets, guessed: bool, last: int) -> CGState:
         """Iterate until every member meets one of the targets, or iteration `last`; `state` is used up."""
-        load, guess = jnp.asarray(macro, jnp.float32), jnp.asarray(guessed)
+        load, guess = on_device(macro, np.float32), on_device(guessed, bool)
         if jax.default_backend() == "cpu" and self.disc.periodic:
             return self.run_in_pieces(state, load, targets, guess, last)
         return self.run_in_one(state, load, targets, guess, last)
@@ -185,7 +188,7 @@ class Session:
         """The whole iteration as one compiled loop."""
         static = (self.disc, slab_budget())
         arguments = (
-            self.reference, self.coefficients, self.modes, load, targets, guess, jnp.int32(last), state,
+            self.reference, self.coefficients, self.modes, load, targets, guess, on_device(last, np.int32), state,
         )  # fmt: skip
         return self.compiler(_iterate, static, (7,), *arguments)
 
@@ -195,8 +198,9 @@ class Session:
         """The same iteration of a periodic cell, each pass five compiled programs."""
         program, disc = self.compiler.program, self.disc
         fixed = (self.coefficients, load, guess)
-        q = tuple(jnp.zeros_like(v) for v in state.r)
-        hats = tuple(jnp.zeros(v.shape, v.dtype) for v in jax.eval_shape(to_frequencies, state.r))
+        spectra = jax.eval_shape(to_frequencies, state.r)
+        fresh = blank_fields(tuple((v.shape, str(v.dtype)) for v in (*state.r, *spectra)))
+        q, hats = fresh[: len(state.r)], fresh[len(state.r) :]
         static = (disc, slab_budget())
         first_half = program(_descend, static, (3, 4), *fixed, state, q)
         step = jax.eval_shape(functools.partial(_descend, *static), *fixed, state, q)[1]

@@ -23,6 +23,7 @@ from scalebridge.cell.session import Session, slab_budget
 from scalebridge.cell.small import solve_small
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
+from scalebridge.numerics.compiling import blank_fields, on_device
 from scalebridge.numerics.conjugate_gradients import (
     HISTORY,
     CGState,
@@ -164,9 +165,9 @@ def _solve_batch(
         energy0 = mean_energy(problem, loads) / session.scale * volume
 
     if exact_right is None:
-        right = tuple(jnp.zeros((batch, *disc.nodes), jnp.float32) for _ in range(disc.components))
+        right = blank_fields((((batch, *disc.nodes), "float32"),) * disc.components)
     else:
-        right = tuple(jnp.asarray(v, jnp.float32) for v in exact_right)
+        right = tuple(on_device(v, np.float32) for v in exact_right)
     start: Vector | None = None
     if guess is not None and any(g is not None for g in guess):
         filled = np.zeros((disc.components, batch, *disc.nodes), np.float32)
@@ -225,10 +226,10 @@ def _relative_error(drops: jax.Array, energy: jax.Array) -> jax.Array:
 
 def _targets(residual: float, gain: float, energy: float, negligible: np.ndarray) -> Targets:
     return Targets(
-        jnp.float64(residual**2),
-        jnp.float64(gain**2),
-        jnp.float64(energy),
-        jnp.asarray(negligible, jnp.float64),
+        on_device(residual**2, np.float64),
+        on_device(gain**2, np.float64),
+        on_device(energy, np.float64),
+        on_device(negligible, np.float64),
     )
 
 
@@ -267,7 +268,7 @@ def _refine(
     batch = state.w[0].shape[0]
     held = edge_mask(session.problem, disc)
     mask = None if held is None else tuple(held)
-    macro64 = jnp.asarray(macro, jnp.float64)
+    macro64 = on_device(macro, np.float64)
     scale = np.asarray(state.scale)
     claimed = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
     claimed_norm = np.asarray(session.compiler(_norms, (), (), state.r, mask))

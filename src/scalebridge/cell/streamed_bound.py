@@ -31,6 +31,7 @@ from scalebridge.core.errors import InputError
 from scalebridge.core.heap import release_freed_memory
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.numerics import multigrid
+from scalebridge.numerics.compiling import quick_jit
 
 _LOSS = 2e-7  # of the load's energy that the divergence left may cost
 _NOTHING = 1e-14  # of the energy of the bare load: nothing conducts
@@ -178,7 +179,7 @@ def _rows(field: ScratchArray, rows: np.ndarray) -> np.ndarray:
     return np.concatenate(parts).astype(np.float64)
 
 
-@functools.partial(jax.jit, static_argnames=("axes", "edges"))
+@functools.partial(quick_jit, static_argnames=("axes", "edges"))
 def _slab_sums(
     index: Any,
     table: Any,

@@ -17,6 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scalebridge.numerics.compiling import blank_fields, on_device
+
 DELAY = 4
 HISTORY = 512
 
@@ -193,26 +195,28 @@ def fresh_state(
     """
     batch = right[0].shape[0]
     given = np.zeros(batch) if scale is None else np.asarray(scale, float)
+    steps = () if guess is not None else tuple((v.shape, str(v.dtype)) for v in right)
+    fresh = blank_fields((*((v.shape, str(jnp.dtype(precision))) for v in right), *steps))
     return CGState(
-        w=tuple(jnp.zeros(v.shape, precision) for v in right),
+        w=fresh[: len(right)],
         r=right,
-        p=tuple(jnp.zeros_like(v) for v in right) if guess is None else guess,
+        p=fresh[len(right) :] if guess is None else guess,
         **_fresh_numbers(given, np.asarray(energy, float)),
     )
 
 
-@jax.jit  # as one: eagerly, every kind of array would be compiled by itself
-def _fresh_numbers(scale: jax.Array, energy: jax.Array) -> dict[str, jax.Array]:
+def _fresh_numbers(scale: np.ndarray, energy: np.ndarray) -> dict[str, jax.Array]:
+    """Made by the host: every kind of array would cost a compilation."""
     batch = len(scale)
     return {
-        "rz": jnp.zeros(batch, jnp.float64),
-        "scale": scale.astype(jnp.float64),
-        "first": jnp.zeros(batch, jnp.float64),
-        "energy": energy.astype(jnp.float64),
-        "drops": jnp.full((DELAY, batch), jnp.inf),
-        "steps": jnp.zeros(batch, jnp.int32),
-        "active": jnp.ones(batch, bool),
-        "history": jnp.full((HISTORY, batch), jnp.nan, jnp.float32),
-        "iteration": jnp.zeros((), jnp.int32),
-        "phase": jnp.full((), 2, jnp.int32),
+        "rz": on_device(np.zeros(batch)),
+        "scale": on_device(scale.copy()),
+        "first": on_device(np.zeros(batch)),
+        "energy": on_device(energy.copy()),
+        "drops": on_device(np.full((DELAY, batch), np.inf)),
+        "steps": on_device(np.zeros(batch, np.int32)),
+        "active": on_device(np.ones(batch, bool)),
+        "history": on_device(np.full((HISTORY, batch), np.nan, np.float32)),
+        "iteration": on_device(np.int32(0)),
+        "phase": on_device(np.int32(2)),
     }

@@ -21,7 +21,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-COARSEST_CELLS = 256
+from scalebridge.numerics.compiling import blank_fields, on_device, quick_jit
+
+COARSEST_CELLS = 512
 
 
 def _chebyshev_weights(sweeps: int, lowest: float) -> tuple[float, ...]:
@@ -256,7 +258,7 @@ def hierarchy(levels: tuple[FaceOperator, ...], plan: tuple[tuple[bool, ...], ..
     coarsest = levels[-1]
     faces = tuple(np.asarray(t) for t in coarsest.faces)
     inverse = pseudo_inverse(dense_matrix(faces, coarsest.periodic))
-    return Hierarchy(levels, jnp.asarray(inverse, jnp.float32), plan)
+    return Hierarchy(levels, on_device(inverse, np.float32), plan)
 
 
 def v_cycle(tree: Hierarchy, residual: Any, level: int = 0) -> Any:
@@ -273,19 +275,24 @@ def v_cycle(tree: Hierarchy, residual: Any, level: int = 0) -> Any:
     faces, periodic, inverse = operator.faces, operator.periodic, operator.inverse_diagonal
     weights = FINE_WEIGHTS if level == 0 else COARSE_WEIGHTS
 
-    def sweep(padded: Any, weight: float) -> Any:
+    def sweep(padded: Any, weight: Any) -> Any:
         return inner(padded) + weight * inverse * (residual - apply_to_halo(faces, padded))
 
-    padded = with_halo(weights[0] * inverse * residual, periodic)
-    for weight in weights[1:]:
-        padded = with_halo(sweep(padded, weight), periodic)
+    def smooth(padded: Any, weights: tuple[float, ...]) -> Any:
+        if level == 0:
+            for weight in weights:
+                padded = with_halo(sweep(padded, weight), periodic)
+            return padded
+        # Coarse levels cost little to run but as much to compile as the finest: one sweep compiled, run in a loop.
+        table = jnp.asarray(weights, inverse.dtype)
+        return lax.fori_loop(0, len(weights), lambda n, p: with_halo(sweep(p, table[n]), periodic), padded)
+
+    padded = smooth(with_halo(weights[0] * inverse * residual, periodic), weights[1:])
     defect = lax.optimization_barrier(residual - apply_to_halo(faces, padded))
     coarse = lax.optimization_barrier(restrict(defect, merged))
     correction = lax.optimization_barrier(v_cycle(tree, coarse, level + 1))
     padded = with_halo(inner(padded) + prolong(correction, operator.shape, merged), periodic)
-    for weight in weights[:0:-1]:
-        padded = with_halo(sweep(padded, weight), periodic)
-    return sweep(padded, weights[0])
+    return sweep(smooth(padded, weights[:0:-1]), weights[0])
 
 
 @jax.jit
@@ -351,15 +358,14 @@ def start(residual: Any, precision: Any = jnp.float32) -> KrylovState:
     return KrylovState(solution, residual, direction, *numbers)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
 def _blank(shape: tuple[int, ...], working: np.dtype, precision: np.dtype) -> tuple[Any, ...]:
-    """Everything of a fresh state but its residual, compiled as one."""
-    infinite, zero, one = (jnp.float64(v) for v in (jnp.inf, 0.0, 1.0))
-    fields = (jnp.zeros(shape, precision), jnp.zeros(shape, working))
-    return (*fields, infinite, zero, infinite, one, infinite, jnp.int32(0))
+    """Everything of a fresh state but its residual, each an array of its own."""
+    fields = blank_fields(((shape, str(precision)), (shape, str(working))))
+    numbers = [on_device(v, np.float64) for v in (np.inf, 0.0, np.inf, 1.0, np.inf)]
+    return (*fields, *numbers, on_device(0, np.int32))
 
 
-@functools.partial(jax.jit, donate_argnums=(1,))
+@functools.partial(quick_jit, donate_argnums=(1,))
 def advance(
     tree: Hierarchy, state: KrylovState, square_goal: Any, energy_rtol: Any, energy_start: Any, until: Any
 ) -> KrylovState:
