@@ -20,12 +20,16 @@ from scalebridge.homogenize.representative.estimators import MeanEstimate, mean_
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class ControlledMean:
-    """estimate: with the controls; plain: without; explained: R^2, the share of the variance that is gone."""
+    """estimate: with the controls; plain: without; explained: R^2, the share of the variance that is gone.
+
+    freedom: degrees of freedom of the estimate's interval, N - 1 less the controls that were used.
+    """
 
     estimate: MeanEstimate
     plain: MeanEstimate
     coefficients: np.ndarray
     explained: float
+    freedom: int
 
 
 def controlled_mean(
@@ -47,7 +51,7 @@ def controlled_mean(
     used = spread > 1e-12 * np.maximum(np.abs(means), 1e-300)
     centred = (controls - means)[:, used]
     if not used.any() or plain.deviation in (None, 0.0):
-        return ControlledMean(plain, plain, np.zeros(len(means)), 0.0)
+        return ControlledMean(plain, plain, np.zeros(len(means)), 0.0, len(values) - 1)
     scaled = centred / spread[used]
     design = np.column_stack([np.ones(len(values)), scaled])
     rank = int(np.linalg.matrix_rank(design))
@@ -68,4 +72,4 @@ def controlled_mean(
     estimate = MeanEstimate(
         mean, error * len(values) ** 0.5, len(values), mean - reach, mean + reach, confidence
     )
-    return ControlledMean(estimate, plain, coefficients, 1 - residual / total if total > 0 else 0.0)
+    return ControlledMean(estimate, plain, coefficients, 1 - residual / total if total > 0 else 0.0, freedom)

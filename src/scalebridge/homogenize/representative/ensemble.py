@@ -59,7 +59,11 @@ def run_cells(
     Fails when: a cell does (its sample is named), or a worker keeps dying (ResourceError).
     """
     workers, progress = workers or Workers(), progress or SilentProgress()
-    keys = [task.keys() for task in tasks]
+    # Without a store nobody asks for keys, and those of small cells can take longer than the cells.
+    keys = [
+        [""] * (len(task.conditions) * len(task.coarsenings)) if store is None else task.keys()
+        for task in tasks
+    ]
     found: list[list[ApparentCell | None]] = [[None] * len(k) for k in keys]
     if store is not None:
         for row, names in zip(found, keys, strict=True):

@@ -1,9 +1,11 @@
 r"""Multilevel Monte Carlo: most samples on coarse images, few on fine ones [giles2008].
 
 With Z_0, ..., Z_L the same property on ever finer images (or larger samples) of the same material,
-E Z_L = E Z_0 + sum_l E(Z_l - Z_{l-1}), and every difference, taken on one and the same sample, scatters little. Level l
-gets N_l proportional to sqrt(V_l / C_l) samples (variance and seconds of one difference), which minimizes the cost at a
-given error. Phase fractions serve as control variates on every level where their means are known.
+E Z_l = b_l E Z_{l-1} + E(Z_l - b_l Z_{l-1}), and the second term, taken on one and the same sample, scatters little.
+b_l = 1 is the classical estimate; here b_l is the regression of Z_l on Z_{l-1}: the coarser value is a control variate
+whose mean is known from the levels below. Phase fractions are controls too, where their means are given. Level l gets
+N_l proportional to sqrt(V_l / C_l) samples (V_l: variance of its term in the final estimate, C_l: seconds of a sample),
+which minimizes the cost at a given error.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, final
 
 import numpy as np
+import scipy.stats
 
 from scalebridge.cell.boundary import AbstractBoundary, Periodic
 from scalebridge.core.content_store import ContentStore
@@ -22,7 +25,12 @@ from scalebridge.core.errors import ConvergenceError, InputError
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
 from scalebridge.homogenize.representative.apparent import ApparentCell, CellTask, Material
-from scalebridge.homogenize.representative.control_variates import controlled_mean
+from scalebridge.homogenize.representative.coarse_copies import (
+    CoarseMaker,
+    can_be_graded,
+    graded_material,
+)
+from scalebridge.homogenize.representative.control_variates import ControlledMean, controlled_mean
 from scalebridge.homogenize.representative.ensemble import Workers, run_cells
 from scalebridge.homogenize.representative.estimators import isotropic_parts
 from scalebridge.homogenize.representative.samples import AbstractMaker, GeneratorEnsemble, WindowMaker
@@ -49,7 +57,11 @@ class AbstractLadder(abc.ABC):
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class ResolutionLadder(AbstractLadder):
-    """The same samples coarsened by 2^L, ..., 2, 1. source: realizations of `size` voxels per edge."""
+    """The same samples coarsened by 2^L, ..., 2, 1. source: realizations of `size` voxels per edge.
+
+    Coarse voxels of two isotropic phases get a mean of what they hold (coarse_copies.py); of anything else, the most
+    frequent label.
+    """
 
     source: GeneratorEnsemble
     size: int
@@ -73,7 +85,16 @@ class ResolutionLadder(AbstractLadder):
         maker = _draw(self.source, self.size, level, index)
         factor = self.coarsest >> level
         factors = (factor,) if level == 0 else (factor, 2 * factor)
-        return [(1.0, CellTask(maker, material, (condition,), energy, factors))]
+        if not can_be_graded(material):
+            return [(1.0, CellTask(maker, material, (condition,), energy, factors))]
+        graded, high = graded_material(material, self.source.ndim), max(material.laws)
+        return [
+            (
+                weight,
+                CellTask(CoarseMaker(maker, f, high), material if f == 1 else graded, (condition,), energy),
+            )
+            for weight, f in zip((1.0, -1.0), factors, strict=False)
+        ]
 
 
 @final
@@ -125,20 +146,27 @@ def _draw(source: GeneratorEnsemble, size: int, level: int, index: int) -> Abstr
     seeded = dataclasses.replace(
         source, seed=int(np.random.SeedSequence([source.seed, level]).generate_state(1)[0])
     )
-    return seeded.makers(size, index + 1)[index]
+    return seeded.maker(size, index)
 
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class LevelRecord:
-    """One level: samples, variance of its difference (after the controls), seconds per sample, mean."""
+    """One level: samples, variance of one sample's term, typical seconds of a sample, mean of the term.
+
+    The terms of all levels add up to the estimate, variance / count to the square of its error.
+    coefficient: b of the coarser value (0 on the coarsest level). explained: share of the variance of this level's
+    value that the coarser one and the other controls took away. freedom: degrees of freedom of the variance.
+    """
 
     level: int
     count: int
     variance: float
     seconds: float
     mean: float
+    coefficient: float
     explained: float
+    freedom: int
 
 
 @final
@@ -157,18 +185,32 @@ class MultilevelEstimate:
     seconds: float
 
     @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the error, for independent levels with variances of their own [satterthwaite1946]."""
+        shares = [(r.variance / r.count) ** 2 / r.freedom for r in self.levels]
+        return self.error**4 / sum(shares) if sum(shares) > 0 else math.inf
+
+    def interval(self, confidence: float | int = 0.95) -> tuple[float, float]:
+        """Of the mean, Student's with these degrees of freedom. Fails when the confidence is not in (0, 1)."""
+        if not 0 < confidence < 1:
+            raise InputError(f"A confidence lies between 0 and 1, got {confidence}.")
+        reach = float(scipy.stats.t.ppf(0.5 + confidence / 2, self.freedom)) * self.error
+        return self.mean - reach, self.mean + reach
+
+    @property
     def gain(self) -> float:
-        """Seconds of plain Monte Carlo at equal error over those of this estimate."""
-        return self.single_level_seconds / self.seconds if self.seconds > 0 else 1.0
+        """Seconds of plain Monte Carlo at equal error over those of this estimate, both with typical samples."""
+        spent = sum(r.seconds * r.count for r in self.levels)
+        return self.single_level_seconds / spent if spent > 0 else 1.0
 
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Samples:
-    """All samples of one level: values by scalar name (N,), fine values alike, controls (N, q), seconds (N,)."""
+    """All samples of one level: fine and coarser values by scalar name (N,), controls (N, q), seconds (N,)."""
 
-    values: Mapping[str, np.ndarray]
     fine: Mapping[str, np.ndarray]
+    coarse: Mapping[str, np.ndarray]
     controls: np.ndarray
     seconds: np.ndarray
     fine_seconds: np.ndarray
@@ -220,7 +262,7 @@ def multilevel(
 def _sample(
     row: Sequence[tuple[float, CellTask]], solved: Sequence[Sequence[ApparentCell]], labels: Sequence[int]
 ) -> tuple[Any, ...]:
-    """(difference tensor, fine tensor, fractions of the finest image, seconds, seconds of the fine cell alone)."""
+    """(fine tensor, coarser tensor, fractions of the sample, seconds, seconds of the fine cell alone)."""
     for cells in solved:
         for cell in cells:
             if cell.status is not Status.CONVERGED:
@@ -228,13 +270,22 @@ def _sample(
                     f"The cell of {cell.name} did not converge (residual {cell.residual:.1e})."
                 )
     fine = solved[0][0]
-    total = np.zeros_like(fine.value)
+    coarse = fine.value.copy()
     for (weight, _), cells in zip(row, solved, strict=True):
-        total += weight * (cells[0].value - (cells[1].value if len(cells) > 1 else 0.0))
+        coarse -= weight * (cells[0].value - (cells[1].value if len(cells) > 1 else 0.0))
     spent = sum(cell.seconds + cell.making for cells in solved for cell in cells)
     alone = fine.seconds + sum(cell.making for cell in solved[0])
-    controls = [fine.fractions.get(str(label), 0.0) for label in labels]
-    return total, fine.value, controls, spent, alone
+    maker = row[0][1].maker
+    shares = maker.shares(fine.fractions) if isinstance(maker, CoarseMaker) else fine.fractions
+    controls = [_share(shares, label) for label in labels]
+    return fine.value, coarse, controls, spent, alone
+
+
+def _share(shares: Mapping[str, float], label: int) -> float:
+    """Of two phases a coarse copy tells the fraction of the higher label only: the other is the rest."""
+    if str(label) in shares:
+        return float(shares[str(label)])
+    return 1.0 - sum(shares.values())
 
 
 def _estimates(
@@ -242,37 +293,51 @@ def _estimates(
 ) -> dict[str, MultilevelEstimate]:
     levels = []
     for rows in samples:
-        difference, fine, controls, spent, alone = zip(*rows, strict=True)
+        fine, coarse, controls, spent, alone = zip(*rows, strict=True)
         levels.append(
             _Samples(
-                isotropic_parts(np.stack(difference), vector),
                 isotropic_parts(np.stack(fine), vector),
+                isotropic_parts(np.stack(coarse), vector),
                 np.array(controls, float).reshape(len(rows), len(means)),
                 np.array(spent),
                 np.array(alone),
             )
         )
-    found = {}
-    for name in levels[0].values:
-        records = []
-        for level, part in enumerate(levels):
-            values = part.values[name]
-            controlled = controlled_mean(values, part.controls, means)
-            deviation = controlled.estimate.deviation or 0.0
-            records.append(
-                LevelRecord(
-                    level, len(values), deviation**2, float(part.seconds.mean()), controlled.estimate.mean,
-                    controlled.explained,
-                )
-            )  # fmt: skip
-        error = math.sqrt(sum(r.variance / r.count for r in records))
-        single = float(np.var(levels[-1].fine[name], ddof=1))
-        plain = single / error**2 * float(levels[-1].fine_seconds.mean()) if error > 0 else 0.0
-        found[name] = MultilevelEstimate(
-            name, sum(r.mean for r in records), error, tuple(records), single, plain,
-            sum(r.seconds * r.count for r in records),
+    return {name: _estimate(name, levels, means) for name in levels[0].fine}
+
+
+def _estimate(name: str, levels: Sequence[_Samples], means: np.ndarray) -> MultilevelEstimate:
+    found: list[ControlledMean] = []
+    for level, part in enumerate(levels):
+        controls, known = part.controls, means
+        if level:
+            controls = np.column_stack([part.coarse[name], controls])
+            known = np.concatenate([[found[-1].estimate.mean], means])
+        found.append(controlled_mean(part.fine[name], controls, known))
+    records: list[LevelRecord] = []
+    weight = 1.0  # of this level's value in the finest one: the product of the coefficients above it
+    for level in reversed(range(len(levels))):
+        part, estimate = levels[level], found[level].estimate
+        coefficient = float(found[level].coefficients[0]) if level else 0.0
+        below = found[level - 1].estimate.mean if level else 0.0
+        # Medians of seconds: a machine that was busy or asleep for a moment must not decide how samples are allotted.
+        records.append(
+            LevelRecord(
+                level, estimate.count, (weight * (estimate.deviation or 0.0)) ** 2, float(np.median(part.seconds)),
+                weight * (estimate.mean - coefficient * below), coefficient, found[level].explained,
+                found[level].freedom,
+            )
         )  # fmt: skip
-    return found
+        weight *= coefficient
+    records.reverse()
+    error = math.sqrt(sum(r.variance / r.count for r in records))
+    finest = levels[-1]
+    single = float(np.var(finest.fine[name], ddof=1))
+    plain = single / error**2 * float(np.median(finest.fine_seconds)) if error > 0 else 0.0
+    return MultilevelEstimate(
+        name, found[-1].estimate.mean, error, tuple(records), single, plain,
+        sum(float(part.seconds.sum()) for part in levels),
+    )  # fmt: skip
 
 
 def _allocation(estimates: Mapping[str, MultilevelEstimate], error: float | int) -> list[int]:

@@ -185,12 +185,12 @@ class GeneratorEnsemble(AbstractSource):
             raise InputError(
                 "A generator draws as many realizations as wanted: say how many (--realizations N, realizations=N)."
             )
-        resized = self.generator.with_shape((size,) * self.ndim)
-        # The n-th realization does not depend on how many are drawn: a study can be extended.
-        return [
-            DrawMaker(resized, int(np.random.SeedSequence([self.seed, size, n]).generate_state(1)[0]))
-            for n in range(count)
-        ]
+        return [self.maker(size, n) for n in range(count)]
+
+    def maker(self, size: int, number: int) -> DrawMaker:
+        """The realization `number`; it does not depend on how many are drawn: a study can be extended."""
+        seed = int(np.random.SeedSequence([self.seed, size, number]).generate_state(1)[0])
+        return DrawMaker(self.generator.with_shape((size,) * self.ndim), seed)
 
     def record(self) -> dict[str, Any]:
         return {"generator": self.generator.record(), "seed": self.seed}
