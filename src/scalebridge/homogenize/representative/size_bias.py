@@ -55,7 +55,9 @@ def fit_size_bias(rows: Sequence[tuple[int, str, float | int, float | int | None
     weighted = design / errors[:, None]
     inverse = np.linalg.pinv(weighted)
     found = inverse @ (means / errors)
-    covariance = inverse @ inverse.T
+    # All conditions of one size were put on the same samples: their errors are one error, not several.
+    same = np.array([[float(a[0] == b[0]) for b in rows] for a in rows])
+    covariance = inverse @ same @ inverse.T
     excess = len(rows) - np.linalg.matrix_rank(weighted)
     if excess > 0:
         misfit = float(np.sum((weighted @ found - means / errors) ** 2)) / excess
