@@ -26,7 +26,7 @@ from scalebridge.microstructure.generators.curved_fibres import _around
 from scalebridge.microstructure.generators.orientation_distribution import draw_axes, match_orientation
 from scalebridge.microstructure.generators.rigid_bodies import contact_function
 from scalebridge.microstructure.generators.segments import closest_points
-from scalebridge.microstructure.generators.voxelization import ball, capsule, ellipsoid, voxelize
+from scalebridge.microstructure.generators.voxelization import Ball, Capsule, Ellipsoid, voxelize
 
 TENSOR = np.array([[0.6, 0.15, 0.05], [0.15, 0.3, 0.0], [0.05, 0.0, 0.1]])
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_packed_is_refused_with_what_was_reached() -> None:
     with pytest.raises(ImageError, match="Take a larger shape or smaller spheres"):
         SpherePacking(shape=(30, 30, 30), fraction=0.02, radius=7.0).realize(0)
     with pytest.raises(ImageError, match="fraction lies between"):
-        voxelize((8, 8), (8, 8), lambda: [ball(np.array([4.0, 4.0]), 2.0)], 0.9, "A disc")
+        voxelize((8, 8), (8, 8), lambda: [Ball(np.array([4.0, 4.0]), 2.0)], 0.9, "A disc")
 
 
 def test_shaking_takes_the_contacts_away() -> None:
@@ -122,9 +122,9 @@ def test_a_voxel_belongs_to_a_body_when_its_centre_does(periodic: bool) -> None:
     ]
     for number, centre in enumerate(centres):
         made = (
-            ball(centre, 3.3),
-            ellipsoid(centre, axes, frame),
-            capsule(centre - along, centre + along, 1.7),
+            Ball(centre, 3.3),
+            Ellipsoid(centre, axes, frame),
+            Capsule(centre, along, 1.7),
         )
         bodies.append(made[number % 3])
         for shift in shifts:
@@ -205,6 +205,24 @@ def test_straight_fibres_keep_apart(shape: tuple[int, ...], fraction: float, gap
         np.mean(frames[:, :, :1] @ np.swapaxes(frames[:, :, :1], 1, 2), axis=0), np.eye(len(shape)) / len(shape),
         atol=1e-3,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("diagonal", [(0.5, 0.5, 0.0), (0.4, 0.3, 0.3), (0.0, 1.0, 0.0)])
+def test_fibres_through_the_box_find_their_layers(diagonal: tuple[float, ...]) -> None:
+    """Those of two directions cannot change sides: thrown without looking, they jam at half this fraction."""
+    shape, edges = (40, 36, 32), np.array([40.0, 36.0, 32.0])
+    tensor = tuple(tuple(row) for row in np.diag(diagonal).tolist())
+    generator = StraightFibres(shape=shape, fraction=0.3, radius=2.0, length=None, orientation=tensor)
+    for seed in range(6):
+        centres, frames, spans, radius = generator._axes_placed(seed)
+        axes = frames[:, :, 0]
+        for i, j in itertools.combinations(range(len(centres)), 2):
+            across = (np.abs(axes[i]) < 0.5) & (np.abs(axes[j]) < 0.5)
+            apart = nearest_image(centres[j] - centres[i], edges)[across]
+            assert np.linalg.norm(apart) >= 2 * radius - 1e-9
+        along = np.einsum("n,ni->i", spans, axes**2) / np.sum(spans)
+        np.testing.assert_allclose(along, diagonal, atol=0.05)
+        assert generator.realize(seed).reached["fraction of label 1"] == pytest.approx(0.3, abs=1e-3)
 
 
 def test_curved_fibres_keep_apart_and_bend() -> None:

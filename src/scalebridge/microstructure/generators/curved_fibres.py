@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from scalebridge.microstructure.generators.collective_rearrangement import (
     scatter,
 )
 from scalebridge.microstructure.generators.fibres import capsule_volume, check_fibres, fitted_radius
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
+from scalebridge.microstructure.generators.generator import Realization, checked_shape
 from scalebridge.microstructure.generators.orientation_distribution import (
     Tensor,
     checked_orientation,
@@ -28,10 +28,9 @@ from scalebridge.microstructure.generators.orientation_distribution import (
     match_orientation,
     tensor_statistics,
 )
-from scalebridge.microstructure.generators.overlapping_spheres import ball_volume
-from scalebridge.microstructure.generators.packing import separate_labels, torus_of
+from scalebridge.microstructure.generators.oriented_bodies import AbstractOrientedBodies, torus_of
 from scalebridge.microstructure.generators.segments import closest_points
-from scalebridge.microstructure.generators.voxelization import Body, capsule, voxelize
+from scalebridge.microstructure.generators.voxelization import AbstractBody, Capsule
 from scalebridge.microstructure.spacing import Spacing
 
 _MARGIN = 1e-2  # of the radius, by which fibres are kept apart beyond what is asked for
@@ -42,7 +41,7 @@ _BOND, _BEND = 1.0, 0.3  # stiffness of a fibre's length and of its shape, again
 
 @final
 @dataclasses.dataclass(frozen=True)
-class CurvedFibres(AbstractGenerator):
+class CurvedFibres(AbstractOrientedBodies):
     """Bent round fibres (2-D: strips), label 1, that do not overlap, in a matrix, label 0.
 
     fraction, radius, gap, separate, match_voxels: as for StraightFibres. length: along the fibre, from tip to tip; it
@@ -56,6 +55,8 @@ class CurvedFibres(AbstractGenerator):
     Not periodic: a window of a larger medium. 2-D fibres are lifted nowhere: only low fractions can be reached.
     Fails when: the fraction cannot be reached (ImageError with the overlap left), or the shape is too small.
     """
+
+    bodies_are: ClassVar[str] = "fibres"
 
     shape: tuple[int, ...]
     fraction: float
@@ -85,31 +86,16 @@ class CurvedFibres(AbstractGenerator):
         margin = max(min(self.length, 30 * self.radius), 12 * self.radius - min(self.shape))
         return torus_of(self.shape, self.periodic, margin)
 
-    @property
-    def _tensor(self) -> np.ndarray:
-        return checked_orientation(type(self).__name__, self.orientation, len(self.shape))
-
-    @property
-    def _name(self) -> str:
-        return "fraction of fibres" if self.separate else "fraction of label 1"
-
     def targets(self) -> dict[str, float]:
-        return {
-            self._name: self.fraction,
-            "mean fibre length": float(self.length),
-            **tensor_statistics(self._tensor),
-        }
-
-    def measure(self, realization: Realization) -> dict[str, float]:
-        solid = 1 - realization.image.fractions.get(0, 0.0)
-        noted = {name: value for name, value in realization.reached.items() if name != self._name}
-        return {self._name: solid, **noted}
+        statistics = {self._name: self.fraction, "mean fibre length": float(self.length)}
+        return {**statistics, **tensor_statistics(self._tensor)}
 
     def estimate_bytes(self) -> int:
-        d = len(self.shape)
-        pieces = self.fraction * math.prod(self._torus()) / (_PIECE * ball_volume(self.radius, d))
-        patch = 60 * ((2.3 + _PIECE) * self.radius + 3) ** d
-        return int((4 if self.separate else 2) * math.prod(self.shape) + 8000 * pieces + patch)
+        nodes = self.fraction * math.prod(self._torus())
+        nodes /= (
+            _PIECE * self.radius * capsule_volume(self.radius, self.length, len(self.shape)) / self.length
+        )
+        return self._drawn_bytes(nodes, 8000, (1 + _PIECE / 2.3) * self.radius)
 
     def _walks(self, count: int, steps: int, step: float, random: np.random.Generator) -> np.ndarray:
         """Nodes (count, steps + 1, d) of the fibres, starting anywhere in the box."""
@@ -147,30 +133,25 @@ class CurvedFibres(AbstractGenerator):
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"Fibres in {self.shape} voxels", "Take a smaller shape.")
         nodes, radius = self.fibres(seed)
-        bonds = np.diff(nodes, axis=1)
+        bonds, middles = np.diff(nodes, axis=1), 0.5 * (nodes[:, 1:] + nodes[:, :-1])
+        chords = nodes[:, -1] - nodes[:, 0]
+        frames = frames_along(chords / np.maximum(np.linalg.norm(chords, axis=1, keepdims=True), 1e-9))
 
-        def bodies() -> Iterator[Body]:
-            return (capsule(fibre[k], fibre[k + 1], radius) for fibre in nodes for k in range(len(fibre) - 1))
-
-        fraction = self.fraction if self.match_voxels and self.periodic else None
-        drawn = voxelize(self.shape, self._torus(), bodies, fraction, type(self).__name__)
-        labels = drawn.labels
-        orientations: dict[int, np.ndarray] = {}
-        if self.separate:
-            groups = [
-                [capsule(fibre[k], fibre[k + 1], radius) for k in range(len(fibre) - 1)] for fibre in nodes
-            ]
-            chords = nodes[:, -1] - nodes[:, 0]
-            frames = frames_along(chords / np.maximum(np.linalg.norm(chords, axis=1, keepdims=True), 1e-9))
-            labels, orientations = separate_labels(
-                self.shape, self._torus(), groups, frames, drawn.scale, type(self).__name__
+        def groups() -> Iterator[list[AbstractBody]]:
+            return (
+                [Capsule(m, a, radius) for m, a in zip(*fibre, strict=True)]
+                for fibre in zip(middles, 0.5 * bonds, strict=True)
             )
+
+        drawn = self._drawn(groups, frames)
         lengths = np.linalg.norm(bonds, axis=2)
         tensor = np.einsum("nki,nkj->ij", bonds, bonds / lengths[..., None]) / np.sum(lengths)
         words = f"{len(nodes)} curved fibres of radius {radius * drawn.scale:.4g} voxels, "
         words += f"mean length {np.mean(np.sum(lengths, axis=1)) + 2 * radius:.4g}"
         noted = {"mean fibre length": float(np.mean(np.sum(lengths, axis=1)) + 2 * radius)}
-        return self._realization(labels, seed, words, orientations, noted | tensor_statistics(tensor))
+        return self._realization(
+            drawn.labels, seed, words, drawn.orientations, noted | tensor_statistics(tensor)
+        )
 
 
 def _around(mean: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
+from scalebridge.microstructure.generators.generator import Realization, checked_shape
 from scalebridge.microstructure.generators.orientation_distribution import (
     Tensor,
     checked_orientation,
@@ -20,11 +20,11 @@ from scalebridge.microstructure.generators.orientation_distribution import (
     match_orientation,
     tensor_statistics,
 )
+from scalebridge.microstructure.generators.oriented_bodies import AbstractOrientedBodies, lean, torus_of
 from scalebridge.microstructure.generators.overlapping_spheres import ball_volume
-from scalebridge.microstructure.generators.packing import lean, separate_labels, torus_of
 from scalebridge.microstructure.generators.rigid_bodies import separate_rigid
-from scalebridge.microstructure.generators.segments import CapsuleContacts, uncrossed
-from scalebridge.microstructure.generators.voxelization import Body, capsule, voxelize
+from scalebridge.microstructure.generators.segments import CapsuleContacts, least_overlapping, uncrossed
+from scalebridge.microstructure.generators.voxelization import AbstractBody, Capsule
 from scalebridge.microstructure.spacing import Spacing
 
 _MARGIN = 5e-3  # of the radius, by which fibres are kept apart beyond what is asked for
@@ -85,7 +85,7 @@ def fitted_radius(
 
 @final
 @dataclasses.dataclass(frozen=True)
-class StraightFibres(AbstractGenerator):
+class StraightFibres(AbstractOrientedBodies):
     """Straight round fibres (2-D: strips), label 1, that do not overlap, in a matrix, label 0.
 
     fraction: of the fibres. radius: in voxels. length: from tip to tip, ends are round; None: through the periodic
@@ -96,11 +96,13 @@ class StraightFibres(AbstractGenerator):
     first axis) in `Realization.orientations`; otherwise all are label 1.
     match_voxels: one factor on all radii makes the image's fraction of voxels the one asked for (periodic only).
 
-    Thrown at random (2-D: without crossing, which no shift could undo), then shifted and turned together until none
-    overlap. Isotropic fibres of aspect 10 reach 0.35, aligned ones more; a planar tensor is met up to the tilt that
-    the fraction needs. Not periodic: a window of a larger medium.
+    Thrown at random (2-D: without crossing; through the box: with the least overlap, as no shift could undo it), then
+    shifted and turned together until none overlap. Isotropic fibres of aspect 10 reach 0.35, aligned ones more; a
+    planar tensor is met up to the tilt that the fraction needs. Not periodic: a window of a larger medium.
     Fails when: the fraction cannot be reached (ImageError with the overlap left), or the shape is too small.
     """
+
+    bodies_are: ClassVar[str] = "fibres"
 
     shape: tuple[int, ...]
     fraction: float
@@ -135,27 +137,13 @@ class StraightFibres(AbstractGenerator):
         margin = 0.0 if self.length is None else max(self.length, 12 * self.radius - min(self.shape))
         return torus_of(self.shape, self.periodic, margin)
 
-    @property
-    def _tensor(self) -> np.ndarray:
-        return checked_orientation(type(self).__name__, self.orientation, len(self.shape))
-
-    @property
-    def _name(self) -> str:
-        return "fraction of fibres" if self.separate else "fraction of label 1"
-
     def targets(self) -> dict[str, float]:
         return {self._name: self.fraction, **tensor_statistics(self._tensor)}
 
-    def measure(self, realization: Realization) -> dict[str, float]:
-        solid = 1 - realization.image.fractions.get(0, 0.0)
-        noted = {name: value for name, value in realization.reached.items() if name != self._name}
-        return {self._name: solid, **noted}
-
     def estimate_bytes(self) -> int:
-        d = len(self.shape)
-        pieces = self.fraction * math.prod(self._torus()) / (_PIECE * ball_volume(self.radius, d))
-        patch = 60 * ((2.3 + _PIECE) * self.radius + 3) ** d
-        return int((4 if self.separate else 2) * math.prod(self.shape) + 8000 * pieces + patch)
+        volume = self.fraction * math.prod(self._torus())
+        pieces = volume / (_PIECE * ball_volume(self.radius, len(self.shape)))
+        return self._drawn_bytes(pieces, 8000, (1 + _PIECE / 2.3) * self.radius)
 
     def _layout(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Directions (n, d) and lengths (n,) of the fibres."""
@@ -184,11 +172,14 @@ class StraightFibres(AbstractGenerator):
         margin, tensor = _MARGIN * radius, self._tensor
 
         def settle(turned: np.ndarray) -> np.ndarray:
-            return lean(turned, match_orientation(turned[:, :, 0], tensor, repeats=1))
+            return lean(turned, match_orientation(turned[:, :, 0], tensor, repeats=5))
 
-        centres = random.random((len(axes), d)) * edges
-        if d == 2 and not through:
+        if through:
+            centres = least_overlapping(axes, edges, 2 * radius + self.gap, random)
+        elif d == 2:
             centres = uncrossed(axes, spans, edges, radius, random)
+        else:
+            centres = random.random((len(axes), d)) * edges
         moved = separate_rigid(
             (centres, frames_along(axes)),
             CapsuleContacts(fibres, places, half, radius + 0.5 * self.gap, edges, margin),
@@ -213,27 +204,19 @@ class StraightFibres(AbstractGenerator):
         centres, frames, spans, radius = self._axes_placed(seed)
         axes = frames[:, :, 0]
         fibres, places, half = cut(spans, _PIECE * radius)
-        ends = centres[fibres] + places[:, None] * axes[fibres]
+        middles = centres[fibres] + places[:, None] * axes[fibres]
 
-        def bodies() -> Iterator[Body]:
-            along = half[:, None] * axes[fibres]
-            return (capsule(middle - a, middle + a, radius) for middle, a in zip(ends, along, strict=True))
+        along = half[:, None] * axes[fibres]
+        pieces = np.split(np.arange(len(fibres)), np.flatnonzero(np.diff(fibres)) + 1)
 
-        fraction = self.fraction if self.match_voxels and self.periodic else None
-        drawn = voxelize(self.shape, self._torus(), bodies, fraction, type(self).__name__)
-        labels = drawn.labels
-        orientations: dict[int, np.ndarray] = {}
-        if self.separate:
-            groups: list[list[Body]] = [[] for _ in spans]
-            for fibre, body in zip(fibres, bodies(), strict=True):
-                groups[fibre].append(body)
-            labels, orientations = separate_labels(
-                self.shape, self._torus(), groups, frames, drawn.scale, type(self).__name__
-            )
+        def groups() -> Iterator[list[AbstractBody]]:
+            return ([Capsule(middles[k], along[k], radius) for k in own] for own in pieces)
+
+        drawn = self._drawn(groups, frames)
         words = f"{len(spans)} straight fibres of radius {radius * drawn.scale:.4g} voxels, "
         words += "through the box" if self.length is None else f"length {self.length:g}"
         noted = tensor_statistics(np.einsum("n,ni,nj->ij", spans, axes, axes) / np.sum(spans))
-        return self._realization(labels, seed, words, orientations, noted)
+        return self._realization(drawn.labels, seed, words, drawn.orientations, noted)
 
 
 def cut(spans: np.ndarray, longest: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ import numpy as np
 from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
 from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
-from scalebridge.microstructure.generators.voxelization import Body, ball, voxelize
+from scalebridge.microstructure.generators.voxelization import AbstractBody, Ball, voxelize
 from scalebridge.microstructure.spacing import Spacing
 
 
@@ -72,8 +72,8 @@ class OverlappingSpheres(AbstractGenerator):
         count = int(random.poisson(self.intensity * math.prod(box)))
         centres = random.random((count, len(box))) * box - 0.5 * (box - self.shape)
 
-        def bodies() -> Iterator[Body]:
-            return (ball(centre, self.radius) for centre in centres)
+        def bodies() -> Iterator[AbstractBody]:
+            return (Ball(centre, self.radius) for centre in centres)
 
         drawn = voxelize(self.shape, self.shape if self.periodic else None, bodies, None, type(self).__name__)
         words = f"{count} overlapping spheres of radius {self.radius:g} voxels, fraction {self.fraction:g}"

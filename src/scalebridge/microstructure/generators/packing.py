@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -25,20 +25,16 @@ from scalebridge.microstructure.generators.orientation_distribution import (
     match_orientation,
     tensor_statistics,
 )
+from scalebridge.microstructure.generators.oriented_bodies import AbstractOrientedBodies, lean, torus_of
 from scalebridge.microstructure.generators.overlapping_spheres import ball_volume
 from scalebridge.microstructure.generators.rigid_bodies import EllipsoidContacts, separate_rigid
-from scalebridge.microstructure.generators.voxelization import Body, ball, ellipsoid, paint, voxelize
+from scalebridge.microstructure.generators.voxelization import AbstractBody, Ball, Ellipsoid, voxelize
 from scalebridge.microstructure.spacing import Spacing
 
 _MARGIN = 2e-3  # of a radius, by which bodies are kept apart beyond what is asked for
 _MOST_STEPS = 6000
 # A whole number of bodies changes their sizes; beyond this the box is too small to speak of that size.
 _SIZE_CHANGE = 0.2
-
-
-def torus_of(shape: tuple[int, ...], periodic: bool, margin: float) -> tuple[int, ...]:
-    """The periodic box that is filled: the shape, or one so much larger that a window does not see it repeat."""
-    return shape if periodic else tuple(n + math.ceil(margin) for n in shape)
 
 
 @final
@@ -145,8 +141,8 @@ class SpherePacking(AbstractGenerator):
         check_fits(self.estimate_bytes(), f"A packing of {self.shape} voxels", "Take a smaller shape.")
         centres, radii = self.centres(seed)
 
-        def bodies() -> Iterator[Body]:
-            return (ball(centre, radius) for centre, radius in zip(centres, radii, strict=True))
+        def bodies() -> Iterator[AbstractBody]:
+            return (Ball(centre, radius) for centre, radius in zip(centres, radii, strict=True))
 
         fraction = self.fraction if self.match_voxels and self.periodic else None
         drawn = voxelize(self.shape, self._torus(), bodies, fraction, type(self).__name__)
@@ -156,7 +152,7 @@ class SpherePacking(AbstractGenerator):
 
 @final
 @dataclasses.dataclass(frozen=True)
-class EllipsoidPacking(AbstractGenerator):
+class EllipsoidPacking(AbstractOrientedBodies):
     """Equal ellipsoids (2-D: ellipses) that do not overlap, in a matrix, label 0. Up to about 0.5.
 
     axes: half axes in voxels; the first is the one that `orientation` speaks of, the others turn at random around it.
@@ -167,6 +163,8 @@ class EllipsoidPacking(AbstractGenerator):
     Thrown at random, then shifted and turned together until their contact functions say none overlap.
     Fails when: the fraction cannot be reached (ImageError with the overlap left), or the shape is too small.
     """
+
+    bodies_are: ClassVar[str] = "bodies"
 
     shape: tuple[int, ...]
     fraction: float
@@ -195,9 +193,12 @@ class EllipsoidPacking(AbstractGenerator):
     def _torus(self) -> tuple[int, ...]:
         return torus_of(self.shape, self.periodic, 6 * max(self.axes))
 
+    @property
+    def _volume(self) -> float:
+        return ball_volume(1.0, len(self.shape)) * math.prod(self.axes)
+
     def _axes(self) -> np.ndarray:
-        d, box = len(self.shape), math.prod(self._torus())
-        each = ball_volume(1.0, d) * math.prod(self.axes)
+        d, box, each = len(self.shape), math.prod(self._torus()), self._volume
         count = max(1, round(self.fraction * box / each))
         factor = (self.fraction * box / (count * each)) ** (1 / d)
         if abs(factor - 1) > _SIZE_CHANGE:
@@ -207,30 +208,17 @@ class EllipsoidPacking(AbstractGenerator):
             )
         return np.tile(np.array(self.axes, dtype=float) * factor, (count, 1))
 
-    @property
-    def _name(self) -> str:
-        return "fraction of bodies" if self.separate else "fraction of label 1"
-
     def targets(self) -> dict[str, float]:
-        tensor = checked_orientation(type(self).__name__, self.orientation, len(self.shape))
-        return {self._name: self.fraction, **tensor_statistics(tensor)}
-
-    def measure(self, realization: Realization) -> dict[str, float]:
-        solid = 1 - realization.image.fractions.get(0, 0.0)
-        noted = {name: value for name, value in realization.reached.items() if name != self._name}
-        return {self._name: solid, **noted}
+        return {self._name: self.fraction, **tensor_statistics(self._tensor)}
 
     def estimate_bytes(self) -> int:
-        d, box = len(self.shape), math.prod(self._torus())
-        count = self.fraction * box / (ball_volume(1.0, d) * math.prod(self.axes))
-        patch = 60 * (2.3 * max(self.axes) + 3) ** d
-        return int((4 if self.separate else 2) * math.prod(self.shape) + 20_000 * count + patch)
+        count = self.fraction * math.prod(self._torus()) / self._volume
+        return self._drawn_bytes(count, 20_000, max(self.axes))
 
     def bodies(self, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Centres (n, d), frames (n, d, d) and half axes (n, d)."""
         random, edges = np.random.default_rng(seed), np.array(self._torus(), dtype=float)
-        axes = self._axes()
-        tensor = checked_orientation(type(self).__name__, self.orientation, len(self.shape))
+        axes, tensor = self._axes(), self._tensor
         centres = random.random((len(axes), len(edges))) * edges
         frames = _spun(frames_along(match_orientation(draw_axes(len(axes), tensor, random), tensor)), random)
         margin = _MARGIN * float(np.min(axes))
@@ -259,57 +247,14 @@ class EllipsoidPacking(AbstractGenerator):
         check_fits(self.estimate_bytes(), f"A packing of {self.shape} voxels", "Take a smaller shape.")
         centres, frames, axes = self.bodies(seed)
 
-        def shapes() -> Iterator[Body]:
-            return (ellipsoid(*body) for body in zip(centres, axes, frames, strict=True))
+        def groups() -> Iterator[list[AbstractBody]]:
+            return ([Ellipsoid(*body)] for body in zip(centres, axes, frames, strict=True))
 
-        fraction = self.fraction if self.match_voxels and self.periodic else None
-        drawn = voxelize(self.shape, self._torus(), shapes, fraction, type(self).__name__)
-        labels = drawn.labels
-        orientations: dict[int, np.ndarray] = {}
-        if self.separate:
-            labels, orientations = separate_labels(
-                self.shape,
-                self._torus(),
-                [[body] for body in shapes()],
-                frames,
-                drawn.scale,
-                type(self).__name__,
-            )
+        drawn = self._drawn(groups, frames)
         first = frames[:, :, 0]
         words = f"packing of {len(axes)} ellipsoids, half axes {np.round(axes[0] * drawn.scale, 3).tolist()} voxels"
         noted = tensor_statistics(first.T @ first / len(first))
-        return self._realization(labels, seed, words, orientations, noted)
-
-
-def separate_labels(
-    shape: tuple[int, ...],
-    torus: tuple[int, ...] | None,
-    groups: list[list[Body]],
-    frames: np.ndarray,
-    scale: float,
-    who: str,
-) -> tuple[np.ndarray, dict[int, np.ndarray]]:
-    """One label per group of bodies, 1, 2, ..., and the frame of each that is in the image."""
-    if len(groups) > 4095:
-        raise ImageError(
-            f"{who}: {len(groups)} bodies, and an image holds 4095 labels besides the matrix. Take a smaller shape or "
-            "larger bodies, or separate=False."
-        )
-    labels = np.zeros(shape, np.uint8 if len(groups) < 256 else np.uint16)
-    for number, group in enumerate(groups, start=1):
-        for body in group:
-            paint(labels, torus, body, scale, number)
-    present = np.flatnonzero(np.bincount(labels.reshape(-1)))
-    return labels, {int(number): frames[number - 1] for number in present if number > 0}
-
-
-def lean(frames: np.ndarray, axes: np.ndarray) -> np.ndarray:
-    """Frames with these first columns (n, d), turned as little as need be."""
-    if frames.shape[1] == 2:
-        return frames_along(axes)
-    second = frames[:, :, 1] - axes * np.sum(frames[:, :, 1] * axes, axis=1, keepdims=True)
-    second /= np.linalg.norm(second, axis=1, keepdims=True)
-    return np.stack([axes, second, np.cross(axes, second)], axis=2)
+        return self._realization(drawn.labels, seed, words, drawn.orientations, noted)
 
 
 def _spun(frames: np.ndarray, random: np.random.Generator) -> np.ndarray:

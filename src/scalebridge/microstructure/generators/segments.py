@@ -11,6 +11,7 @@ from scalebridge.microstructure.generators.collective_rearrangement import Neigh
 from scalebridge.microstructure.generators.rigid_bodies import Contacts, State
 
 _MOST_TRIES = 5000
+_MOST_OVERLAPS = 2e8  # computed for a start
 
 
 def closest_points(
@@ -106,6 +107,27 @@ def uncrossed(
                 f"No place without crossing is left after {number} of {len(axes)} fibres. Take a smaller fraction or "
                 "shorter fibres."
             )
+    return centres
+
+
+def least_overlapping(
+    axes: np.ndarray, edges: np.ndarray, distance: float, random: np.random.Generator
+) -> np.ndarray:
+    """Random centres (n, d) of fibres through a periodic box along its axes, each placed where it overlaps least.
+
+    axes (n, d): unit vectors along those of the box. Two fibres of different directions pass each other at the one
+    coordinate left, and cannot change sides later: thrown without looking, many layers of both directions would jam.
+    """
+    count, dimensions = axes.shape
+    centres, across = np.empty(axes.shape), np.abs(axes) < 0.5
+    candidates = int(np.clip(_MOST_OVERLAPS / count**2, 4, 200))
+    placed: list[int] = []
+    for fibre in random.permutation(count):
+        tried = random.random((candidates, dimensions)) * edges
+        apart = nearest_image(tried[:, None] - centres[placed], edges) * (across[fibre] & across[placed])
+        depth = np.maximum(distance - np.linalg.norm(apart, axis=2), 0)
+        centres[fibre] = tried[np.argmin(np.sum(depth**2, axis=1))]
+        placed.append(int(fibre))
     return centres
 
 

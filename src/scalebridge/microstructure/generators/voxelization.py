@@ -7,6 +7,7 @@ fraction, and an image of 512^3 voxels needs 128 MiB.
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable, Iterable
 from typing import final
@@ -20,53 +21,80 @@ _STEPS = 254
 _WIDEST = 0.1  # by how much bodies may be scaled to meet a fraction
 
 
-@final
-@dataclasses.dataclass(frozen=True, eq=False)
-class Body:
-    """centre (d,), half edges (d,) of its bounding box, and reach(offsets) of points around the centre.
-
-    offsets: one array per axis, to be broadcast. reach: the factor that scales the body until it touches the point,
-    at most 1 inside.
-    """
+class AbstractBody(abc.ABC):
+    """A body around a centre (d,)."""
 
     centre: np.ndarray
-    half: np.ndarray
-    reach: Callable[[list[np.ndarray]], np.ndarray]
+
+    @property
+    @abc.abstractmethod
+    def half(self) -> np.ndarray:
+        """Half edges (d,) of its bounding box."""
+
+    @abc.abstractmethod
+    def reach(self, offsets: list[np.ndarray]) -> np.ndarray:
+        """The factor that scales the body until it touches points around the centre, at most 1 inside.
+
+        offsets: one array per axis, to be broadcast.
+        """
 
 
-def ball(centre: np.ndarray, radius: float) -> Body:
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ball(AbstractBody):
     """A ball or a disc."""
 
-    def reach(offsets: list[np.ndarray]) -> np.ndarray:
-        return np.sqrt(sum(o * o for o in offsets)) / radius
+    centre: np.ndarray
+    radius: float
 
-    return Body(centre, np.full(len(centre), radius), reach)
+    @property
+    def half(self) -> np.ndarray:
+        return np.full(len(self.centre), self.radius)
 
-
-def capsule(first: np.ndarray, last: np.ndarray, radius: float) -> Body:
-    """All points within `radius` of the segment between two points."""
-    centre, along = 0.5 * (first + last), 0.5 * (last - first)
-    square = max(float(along @ along), 1e-300)
-
-    def reach(offsets: list[np.ndarray]) -> np.ndarray:
-        place = np.clip(sum(o * a for o, a in zip(offsets, along, strict=True)) / square, -1, 1)
-        return np.sqrt(sum((o - place * a) ** 2 for o, a in zip(offsets, along, strict=True))) / radius
-
-    return Body(centre, np.abs(along) + radius, reach)
+    def reach(self, offsets: list[np.ndarray]) -> np.ndarray:
+        return np.sqrt(sum(o * o for o in offsets)) / self.radius
 
 
-def ellipsoid(centre: np.ndarray, axes: np.ndarray, frame: np.ndarray) -> Body:
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Capsule(AbstractBody):
+    """All points within `radius` of the segment centre - along ... centre + along."""
+
+    centre: np.ndarray
+    along: np.ndarray
+    radius: float
+
+    @property
+    def half(self) -> np.ndarray:
+        return np.abs(self.along) + self.radius
+
+    def reach(self, offsets: list[np.ndarray]) -> np.ndarray:
+        square = max(float(self.along @ self.along), 1e-300)
+        parts = list(zip(offsets, self.along, strict=True))
+        place = np.clip(sum(o * a for o, a in parts) / square, -1, 1)
+        return np.sqrt(sum((o - place * a) ** 2 for o, a in parts)) / self.radius
+
+
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ellipsoid(AbstractBody):
     """Half axes (d,) along the columns of frame (d, d)."""
-    inverse = frame.T / axes[:, None]
 
-    def reach(offsets: list[np.ndarray]) -> np.ndarray:
+    centre: np.ndarray
+    axes: np.ndarray
+    frame: np.ndarray
+
+    @property
+    def half(self) -> np.ndarray:
+        return np.sqrt(np.sum((self.frame * self.axes) ** 2, axis=1))
+
+    def reach(self, offsets: list[np.ndarray]) -> np.ndarray:
+        inverse = self.frame.T / self.axes[:, None]
         return np.sqrt(sum(sum(row[k] * o for k, o in enumerate(offsets)) ** 2 for row in inverse))
-
-    return Body(centre, np.sqrt(np.sum((frame * axes) ** 2, axis=1)), reach)
 
 
 def _patch(
-    body: Body, scale: float, shape: tuple[int, ...], torus: tuple[int, ...] | None
+    body: AbstractBody, scale: float, shape: tuple[int, ...], torus: tuple[int, ...] | None
 ) -> tuple[tuple[np.ndarray, ...], list[np.ndarray]]:
     """Voxels of the image around a body, and their centres relative to it. torus: the body repeats with it."""
     indices, offsets = [], []
@@ -88,7 +116,11 @@ def _patch(
 
 
 def _levels(
-    shape: tuple[int, ...], torus: tuple[int, ...] | None, bodies: Iterable[Body], low: float, high: float
+    shape: tuple[int, ...],
+    torus: tuple[int, ...] | None,
+    bodies: Iterable[AbstractBody],
+    low: float,
+    high: float,
 ) -> np.ndarray:
     """Per voxel the step, 0 to 254 from low to high, at which a body reaches it; 255: none does."""
     levels = np.full(shape, 255, np.uint8)
@@ -112,7 +144,7 @@ class Voxelized:
 def voxelize(
     shape: tuple[int, ...],
     torus: tuple[int, ...] | None,
-    bodies: Callable[[], Iterable[Body]],
+    bodies: Callable[[], Iterable[AbstractBody]],
     fraction: float | None,
     who: str,
 ) -> Voxelized:
@@ -145,7 +177,9 @@ def voxelize(
     return Voxelized((levels <= best).view(np.uint8), scale)
 
 
-def paint(labels: np.ndarray, torus: tuple[int, ...] | None, body: Body, scale: float, label: int) -> None:
+def paint(
+    labels: np.ndarray, torus: tuple[int, ...] | None, body: AbstractBody, scale: float, label: int
+) -> None:
     """Writes one body, scaled, into an image."""
     where, offsets = _patch(body, scale, labels.shape, torus)
     patch = labels[where]
