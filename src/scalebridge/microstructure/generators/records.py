@@ -32,10 +32,10 @@ def _build(kind: type, parameters: Mapping[str, Any], who: str) -> Any:
     fields = {field.name: field for field in dataclasses.fields(kind) if field.init}
     strange = sorted(set(parameters) - set(fields))
     if strange:
-        raise ImageError(f"{who} has no parameter {strange[0]}. It has: {', '.join(fields)}.")
+        raise ImageError(f"{who} has no parameter {strange[0]!r}. It has: {', '.join(fields)}.")
     required = [name for name, field in fields.items() if _required(field) and name not in parameters]
     if required:
-        raise ImageError(f"{who} needs the parameter {required[0]}.")
+        raise ImageError(f"{who} needs the parameter {required[0]!r}.")
     return kind(**{name: _value(value, hints[name], f"{who}: {name}") for name, value in parameters.items()})
 
 

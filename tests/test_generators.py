@@ -1,7 +1,4 @@
-"""What every generator promises, run over all of them. A new generator adds its examples here.
-
-Not collected yet: one of these has been red and the rest not run to the end; to become test_generators.py.
-"""
+"""What every generator promises, run over all of them. A new generator adds its examples here."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ from scalebridge.microstructure.generators.generator import AbstractGenerator, R
 
 PLANAR = ((0.45, 0.05, 0.0), (0.05, 0.45, 0.0), (0.0, 0.0, 0.1))
 CROSSED = ((0.5, 0.0, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0))
-BOX, CUBE, FLAT = (40, 36, 32), (48, 48, 48), (96, 80)
+BOX, CUBE, FLAT = (32, 28, 26), (32, 32, 32), (72, 64)
 
 
 def _reference() -> PhaseImage:
@@ -50,7 +47,6 @@ class Example:
     fraction: float
     other: float = 0.05
     random: bool = True  # another seed gives another image
-    rebuilt: bool = True  # from its record
     larger: tuple[int, ...] | None = None  # another shape that suits it
 
     def make(self, **changed: Any) -> AbstractGenerator:
@@ -58,14 +54,14 @@ class Example:
 
 
 EXAMPLES = [
-    Example("sphere-packing", {"shape": BOX, "fraction": 0.5, "radius": 4.0}, 3e-4),
+    Example("sphere-packing", {"shape": BOX, "fraction": 0.5, "radius": 3.5}, 3e-4),
     Example(
         "sphere-packing",
-        {"shape": FLAT, "fraction": 0.7, "radius": (6.0, 4.0), "shares": (2.0, 1.0), "gap": 0.5},
+        {"shape": FLAT, "fraction": 0.7, "radius": (5.0, 3.5), "shares": (2.0, 1.0), "gap": 0.5},
         3e-4,
     ),
-    Example("sphere-packing", {"shape": BOX, "fraction": 0.3, "radius": 4.0, "periodic": False}, 0.08),
-    Example("ellipsoid-packing", {"shape": BOX, "fraction": 0.4, "axes": (6.0, 3.0, 3.0)}, 3e-4, 2e-3),
+    Example("sphere-packing", {"shape": BOX, "fraction": 0.3, "radius": 3.0, "periodic": False}, 0.08),
+    Example("ellipsoid-packing", {"shape": BOX, "fraction": 0.4, "axes": (5.0, 3.0, 3.0)}, 3e-4, 2e-3),
     Example(
         "ellipsoid-packing",
         {"shape": BOX, "fraction": 0.3, "axes": (2.0, 5.0, 4.0), "orientation": PLANAR, "separate": True},
@@ -73,11 +69,11 @@ EXAMPLES = [
         2e-3,
     ),
     Example(
-        "ellipsoid-packing", {"shape": FLAT, "fraction": 0.4, "axes": (8.0, 4.0), "periodic": False}, 0.08
+        "ellipsoid-packing", {"shape": FLAT, "fraction": 0.4, "axes": (6.0, 3.0), "periodic": False}, 0.08
     ),
     Example("overlapping-spheres", {"shape": BOX, "radius": 4.0, "fraction": 0.4}, 0.15),
     Example("overlapping-spheres", {"shape": FLAT, "radius": 4.0, "fraction": 0.6, "periodic": False}, 0.15),
-    Example("straight-fibres", {"shape": CUBE, "fraction": 0.15, "radius": 2.0, "length": 30.0}, 3e-4, 2e-3),
+    Example("straight-fibres", {"shape": CUBE, "fraction": 0.15, "radius": 2.0, "length": 24.0}, 3e-4, 2e-3),
     Example(
         "straight-fibres",
         {"shape": FLAT, "fraction": 0.2, "radius": 2.0, "length": 24.0, "separate": True},
@@ -86,7 +82,7 @@ EXAMPLES = [
     ),
     Example(
         "straight-fibres",
-        {"shape": BOX, "fraction": 0.15, "radius": 2.0, "length": None, "orientation": CROSSED},
+        {"shape": (40, 36, 32), "fraction": 0.15, "radius": 2.0, "length": None, "orientation": CROSSED},
         1e-3,
         0.1,
     ),
@@ -95,17 +91,17 @@ EXAMPLES = [
         {
             "shape": BOX,
             "fraction": 0.1,
-            "radius": 2.0,
-            "length": 24.0,
+            "radius": 1.5,
+            "length": 18.0,
             "orientation": PLANAR,
             "periodic": False,
         },
         0.08,
     ),
-    Example("curved-fibres", {"shape": CUBE, "fraction": 0.12, "radius": 2.0, "length": 60.0}, 3e-4),
+    Example("curved-fibres", {"shape": CUBE, "fraction": 0.12, "radius": 2.0, "length": 48.0}, 3e-4),
     Example(
         "curved-fibres",
-        {"shape": BOX, "fraction": 0.1, "radius": 2.0, "length": 40.0, "periodic": False, "separate": True},
+        {"shape": BOX, "fraction": 0.1, "radius": 1.5, "length": 20.0, "periodic": False, "separate": True},
         0.08,
     ),
     Example("laminate", {"shape": (8, 20, 6), "fractions": (0.25, 0.5, 0.25), "axis": 1}, 0.0, random=False),
@@ -142,23 +138,22 @@ EXAMPLES = [
     Example("laguerre-polycrystal", {"shape": BOX, "grain_volume": 1500.0, "tolerance": 0.03}, 0.1, 0.4),
     Example(
         "minimal-surface-lattice",
-        {"shape": CUBE, "surface": Gyroid(), "fraction": 0.3, "cell": 24.0},
+        {"shape": CUBE, "surface": Gyroid(), "fraction": 0.3, "cell": 16.0},
         0.02,
         random=False,
-        larger=(96, 48, 48),
+        larger=(64, 32, 32),
     ),
     Example(
         "strut-lattice",
-        {"shape": CUBE, "truss": SimpleCubic(), "fraction": 0.2, "cell": 24.0, "shifted": True},
+        {"shape": CUBE, "truss": SimpleCubic(), "fraction": 0.2, "cell": 16.0, "shifted": True},
         0.03,
-        larger=(96, 48, 48),
+        larger=(64, 32, 32),
     ),
     Example(
         "two-point-reconstruction",
         {"shape": (48, 48), "reference": _reference(), "tolerance": 0.1},
         2e-3,
         0.1,
-        rebuilt=False,
     ),
 ]
 EVERY = pytest.mark.parametrize(
@@ -240,13 +235,9 @@ def test_a_record_is_plain_and_rebuilds_the_generator(example: Example) -> None:
     generator = example.make(spacing=(1e-6,) * len(example.parameters["shape"]))
     record = json.loads(json.dumps(generator.record()))
     assert record["generator"] == type(generator).__name__
-    if example.rebuilt:
-        rebuilt = generator_from_record(record)
-        assert rebuilt == generator
-        assert rebuilt.record() == generator.record()
-    else:
-        with pytest.raises(ImageError, match="Python"):
-            generator_from_record(record)
+    rebuilt = generator_from_record(record)
+    assert rebuilt == generator
+    assert rebuilt.record() == generator.record()
 
 
 @EVERY
