@@ -41,7 +41,7 @@ def write_report(
     *,
     title: str = "",
     provenance: Mapping[str, Any] | None = None,
-    macro_length: float | None = None,
+    macro_length: float | int | None = None,
     force: bool = False,
 ) -> Path:
     """Writes the self-contained offline page and returns its path.
@@ -66,7 +66,7 @@ def render(
     *,
     title: str = "",
     provenance: Mapping[str, Any] | None = None,
-    macro_length: float | None = None,
+    macro_length: float | int | None = None,
 ) -> str:
     """The whole page as one string that loads nothing from anywhere."""
     samples = first_samples(result)

@@ -25,11 +25,10 @@ MOST_SLICES = 6
 
 
 def first_samples(result: RepresentativityResult) -> dict[int, PhaseImage]:
-    """The first sample of every size that is shown."""
+    """One sample of every size that is shown; it is among those of the study."""
     sizes = result.problem.sizes
     picked = np.unique(np.linspace(0, len(sizes) - 1, min(len(sizes), MOST_SLICES)).round().astype(int))
-    source, method = result.problem.source, result.method
-    return {sizes[k]: source.makers(sizes[k], method.count(sizes[k]))[0].make()[0] for k in picked}
+    return {sizes[k]: result.problem.source.makers(sizes[k], 1)[0].make()[0] for k in picked}
 
 
 def material_images(
@@ -148,7 +147,7 @@ def material_shown(result: RepresentativityResult, material: MaterialStatistics)
 
 
 def scales_shown(
-    result: RepresentativityResult, material: MaterialStatistics, macro_length: float | None
+    result: RepresentativityResult, material: MaterialStatistics, macro_length: float | int | None
 ) -> dict[str, Any]:
     """l against delta for every size; l, delta and H where the macroscopic length is known, too."""
     length = material.length

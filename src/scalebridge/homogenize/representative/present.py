@@ -207,11 +207,14 @@ def to_html(result: RepresentativityResult) -> str:
     for name in result.requirements:
         scale = words.scale_for_part(result, name)
         title = html.escape(sentence(name) + (f" [{scale.unit}]" if scale.unit else ""))
+        share = percent(result.method.confidence)
         ways = "; ".join(html.escape(way) for way in ways_in_words(result, name))
         parts.append(
-            f'<div style="font-weight:600;margin-top:10px">{title}</div>'
+            f'<div style="font-weight:600;margin-top:10px">{title} <span style="font-weight:400;opacity:.65">'
+            f"mean ± {share} interval (scatter of one sample)</span></div>"
             '<div style="display:flex;flex-wrap:wrap;gap:8px 28px;align-items:flex-start">'
-            f"{convergence_sketch(result, name)}<div>{table_html(*means_table(result, name))}"
+            f'{convergence_sketch(result, name)}<div style="flex:1 1 400px;min-width:0">'
+            f"{table_html(*means_table(result, name))}"
             f"{table_html(*needs_table(result, name))}<div>{ways}</div></div></div>"
         )
     verdict = "".join(f"<li>{html.escape(line)}</li>" for line in result.verdict.words)
@@ -219,7 +222,7 @@ def to_html(result: RepresentativityResult) -> str:
     where = html.escape(f"{words.source_words(result.problem.source)}; {counted(result)}")
     value = html.escape(", ".join(values_in_words(result)))
     return (
-        f'<div style="max-width:64em"><div style="font-size:1.25em;font-weight:600">{html.escape(headline(result))}'
+        f'<div style="max-width:72em"><div style="font-size:1.25em;font-weight:600">{html.escape(headline(result))}'
         f'</div><div>{value}</div><div style="opacity:.7;margin-bottom:6px">{where}</div>{notes}{"".join(parts)}'
         f'<ul style="margin:10px 0">{verdict}{order}</ul><div><b>Next:</b> {html.escape(next_step(result))}</div></div>'
     )

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from scalebridge.grid.palette import phase_colour
 from scalebridge.homogenize.representative import words
-from scalebridge.homogenize.words import number
 
 if TYPE_CHECKING:
     from scalebridge.homogenize.representative.study import RepresentativityResult
@@ -35,23 +34,22 @@ def convergence_sketch(result: RepresentativityResult, name: str) -> str:
     room = 0.08 * (high - low) or 0.05 * abs(high) or 1.0
     low, high = low - room, high + room
 
-    def x(size: float) -> float:
+    def x(size: float | int) -> float:
         if len(sizes) == 1:
             return _LEFT + (_WIDTH - _LEFT - _RIGHT) / 2
         share = math.log(size / sizes[0]) / math.log(sizes[-1] / sizes[0])
         return _LEFT + 14 + share * (_WIDTH - _LEFT - _RIGHT - 28)
 
-    def y(value: float) -> float:
+    def y(value: float | int) -> float:
         return _TOP + (high - value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
 
     drawn = []
-    for level in range(4):
-        value = low + room + (high - low - 2 * room) * level / 3
+    for value in _round_levels(low * scale.factor, high * scale.factor):
+        height = y(value / scale.factor)
         drawn.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}" '
+            f'<line x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{height:.1f}" y2="{height:.1f}" '
             'stroke="currentColor" opacity=".15"/>'
-            f'<text x="{_LEFT - 6}" y="{y(value) + 4:.1f}" text-anchor="end">'
-            f"{number(value * scale.factor, 4)}</text>"
+            f'<text x="{_LEFT - 6}" y="{height + 4:.1f}" text-anchor="end">{value:.6g}</text>'
         )
     for size in sizes:
         drawn.append(f'<text x="{x(size):.1f}" y="{_HEIGHT - 20}" text-anchor="middle">{size}</text>')
@@ -78,11 +76,18 @@ def convergence_sketch(result: RepresentativityResult, name: str) -> str:
             f'<circle cx="{left + 5:.0f}" cy="14" r="4" fill="{colour}"/>'
             f'<text x="{left + 13:.0f}" y="18">{html.escape(words.short(condition))}</text>'
         )
-    unit = f", {name} [{scale.unit}]" if scale.unit else f", {name}"
-    drawn.append(f'<text x="{_LEFT}" y="{_HEIGHT - 4}">voxels per edge{html.escape(unit)}</text>')
+    drawn.append(f'<text x="{_LEFT}" y="{_HEIGHT - 4}">voxels per edge</text>')
     label = html.escape(f"{name} against size, with confidence intervals", quote=True)
     return (
         f'<svg width="{_WIDTH:.0f}" height="{_HEIGHT:.0f}" viewBox="0 0 {_WIDTH:.0f} {_HEIGHT:.0f}" role="img" '
         f'aria-label="{label}" style="max-width:100%;font-size:11px;font-family:sans-serif;fill:currentColor">'
         f"{''.join(drawn)}</svg>"
     )
+
+
+def _round_levels(low: float | int, high: float | int) -> list[float]:
+    """Three to six round numbers between the ends."""
+    power = 10.0 ** math.floor(math.log10((high - low) / 3))
+    step = max(s * power for s in (1.0, 2.0, 5.0) if s * power <= (high - low) / 3 * (1 + 1e-9))
+    first = math.ceil(low / step)
+    return [k * step for k in range(first, math.floor(high / step) + 1)]

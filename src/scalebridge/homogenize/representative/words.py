@@ -67,13 +67,13 @@ def cubic_spacing(source: AbstractSource) -> float | None:
     return spacing[0] if spacing and max(spacing) <= min(spacing) * (1 + 1e-9) else None
 
 
-def edge_words(result: RepresentativityResult, size: float) -> str:
+def edge_words(result: RepresentativityResult, size: float | int) -> str:
     """E.g. "64 voxels per edge (342 µm)"; the length where voxels have one."""
     length = length_words(result, size)
     return f"{size:.0f} voxels per edge" + (f" ({length})" if length else "")
 
 
-def length_words(result: RepresentativityResult, size: float) -> str:
+def length_words(result: RepresentativityResult, size: float | int) -> str:
     """`size` voxels as a length, "" where voxels have none or are no cubes."""
     h = cubic_spacing(result.problem.source)
     return "" if h is None else scale_of(size * h, "m").show(size * h, 3)
@@ -88,7 +88,7 @@ def source_words(source: AbstractSource) -> str:
     return type(source).__name__
 
 
-def with_error(value: float, error: float | None, factor: float = 1.0) -> str:
+def with_error(value: float | int, error: float | int | None, factor: float | int = 1.0) -> str:
     """Value ± error, with the digits that two significant ones of the error support."""
     value, error = value * factor, None if error is None else error * factor
     if error is None or not math.isfinite(error):
@@ -113,13 +113,13 @@ def scatter_words(estimate: MeanEstimate) -> str:
     return "–" if relative is None else percent(relative)
 
 
-def signed_percent(relative: float) -> str:
+def signed_percent(relative: float | int) -> str:
     """A relative number with its sign, as a percentage."""
     shown = percent(abs(relative))
     return shown if relative == 0 or shown.startswith("<") else f"{'+' if relative > 0 else '−'}{shown}"
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | int) -> str:
     """E.g. "30 ms", "12 s", "4.0 min", "2.5 h", "3.1 days"."""
     if seconds <= 0:
         return "0 s"
@@ -158,7 +158,7 @@ def integral_range_words(result: RepresentativityResult, law: ScalingLaw) -> str
     return f"{range_words(law)} voxels ({box})"
 
 
-def number_words(row: NumberAtSize, precision: float) -> str:
+def number_words(row: NumberAtSize, precision: float | int) -> str:
     """Samples needed at a size, or why no number can be given."""
     if row.number is not None:
         return str(row.number)

@@ -25,7 +25,7 @@ SMALLEST = 1e-4  # of a lineal path: below, a sample has only a handful of segme
 
 
 def two_point_chart(
-    curves: Mapping[int, Curve], fractions: Mapping[int, float], reach: float, unit: str, theme: Theme = LIGHT
+    curves: Mapping[int, Curve], fractions: Mapping[int, float], reach: float | int, unit: str, theme: Theme = LIGHT
 ) -> Figure:
     """S2(r) of every phase, averaged over directions, up to `reach`; dotted: f^2, where the ends are independent.
 
@@ -46,9 +46,9 @@ def two_point_chart(
 def covariance_chart(
     radial: Curve,
     along: Sequence[Curve],
-    fraction: float,
-    length: float,
-    reach: float,
+    fraction: float | int,
+    length: float | int,
+    reach: float | int,
     unit: str,
     theme: Theme = LIGHT,
 ) -> Figure:
@@ -83,7 +83,7 @@ def covariance_chart(
 
 
 def lineal_path_chart(
-    curves: Mapping[int, Sequence[Curve]], reach: float, unit: str, theme: Theme = LIGHT
+    curves: Mapping[int, Sequence[Curve]], reach: float | int, unit: str, theme: Theme = LIGHT
 ) -> Figure:
     """Probability that a segment of length r lies wholly in a phase, along every axis, logarithmic."""
     from matplotlib.lines import Line2D
@@ -121,7 +121,7 @@ def sample_slice(image: PhaseImage, cut: Cut, labels: Sequence[int], theme: Them
     return draw_plane(plane, len(labels), cut, theme)
 
 
-def _chart(reach: float, unit: str):  # type: ignore[no-untyped-def]
+def _chart(reach: float | int, unit: str):  # type: ignore[no-untyped-def]
     height = 2.4
     figure = new_figure(WIDTH, height)
     axes = figure.add_axes((0.165, 0.46 / height, 0.8, 1 - 0.56 / height))
@@ -136,13 +136,13 @@ def _chart(reach: float, unit: str):  # type: ignore[no-untyped-def]
 def _line(
     axes: Axes,
     curve: Curve,
-    reach: float,
-    factor: float,
+    reach: float | int,
+    factor: float | int,
     colour: str,
-    dashes: tuple[int, tuple[float, ...]],
+    dashes: tuple[int, tuple[float | int, ...]],
     label: str,
-    width: float = 1.5,
-    floor: float = -np.inf,
+    width: float | int = 1.5,
+    floor: float | int = -np.inf,
 ) -> None:
     held = np.flatnonzero((curve.distances <= 1.02 * reach) & (curve.values > floor))
     x, y = curve.distances[held] * factor, curve.values[held]

@@ -154,7 +154,7 @@ def needs_chart(result: RepresentativityResult, name: str, theme: Theme = LIGHT)
     Shaded: sizes whose bias alone is larger than the precision. A star marks the cheapest combination.
     """
     need, law, sizes = result.requirements[name], result.scaling[name][result.preferred], result.problem.sizes
-    if law is None or not any(row.number for row in need.numbers):
+    if law is None:
         return None
     last = max(sizes[-1], min(need.single_size or 0, FARTHEST * sizes[-1]))
     fine = np.unique(np.geomspace(sizes[0], 1.15 * last, 120).round().astype(int))
@@ -163,6 +163,8 @@ def needs_chart(result: RepresentativityResult, name: str, theme: Theme = LIGHT)
         need.precision, need.confidence, result.preferred, fine.tolist(), result.bias[name], law, cost
     )
     known = [row for row in found.numbers if row.number is not None]
+    if not known:
+        return None
     with drawing(theme):
         figure, axes = _chart(2.75, 2 if need.cheapest is None else 3)
         axes.step(
@@ -200,7 +202,7 @@ def needs_chart(result: RepresentativityResult, name: str, theme: Theme = LIGHT)
 
 
 def law_band(
-    law: ScalingLaw, volumes: np.ndarray, z: float
+    law: ScalingLaw, volumes: np.ndarray, z: float | int
 ) -> tuple[np.ndarray, np.ndarray | None, np.ndarray | None]:
     """Deviation at `volumes` (voxels) and its band of `z` standard errors: ln D^2 is linear in what was fitted."""
     logarithm = np.log(np.asarray(volumes, float))
@@ -217,7 +219,7 @@ def _held(law: ScalingLaw, deviation: float | int) -> bool:
     return not law.point_variance or deviation**2 <= ASYMPTOTIC * law.point_variance
 
 
-def _chart(height: float, entries: int):  # type: ignore[no-untyped-def]
+def _chart(height: float | int, entries: int):  # type: ignore[no-untyped-def]
     """Axes with room for a legend above them."""
     rows = 0.06 + 0.17 * ((entries + 1) // 2)
     figure = new_figure(WIDTH, height)
@@ -248,7 +250,7 @@ def _sizes_axis(axes: Axes, result: RepresentativityResult, sizes: Sequence[int]
     for size in sorted(sizes, reverse=True):  # labels that would touch are left out
         if not shown or np.log(shown[-1] / size) > 0.11 * width:
             shown.append(size)
-    axes.set_xticks(shown, [str(size) for size in shown])
+    axes.set_xticks(shown[::-1], [str(size) for size in shown[::-1]])
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
     length = words.length_words(result, 1)
