@@ -17,7 +17,7 @@ from typing import Any
 import cyclopts
 
 from scalebridge import __version__
-from scalebridge.cli import convert, doctor, homogenize, init, inspect, run
+from scalebridge.cli import convert, doctor, generate, homogenize, init, inspect, run, rve
 from scalebridge.core.errors import ScalebridgeError
 
 FAILURE, BAD_INPUT, INTERRUPTED = 1, 2, 130
@@ -42,6 +42,8 @@ def application() -> cyclopts.App:
         convert.convert,
     ):
         app.command(command)
+    for with_parameters in (generate.generate, rve.rve):
+        app.command(with_parameters, help_flags=[])  # they say themselves what a generator takes
     return app
 
 

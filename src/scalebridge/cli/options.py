@@ -86,7 +86,7 @@ def numbers(text: str, option: str, *, whole: bool = False) -> list[float]:
     for part in text.replace("x", ",").split(",") if whole else text.split(","):
         try:
             values.append(float(int(part)) if whole else float(part))
-        except ValueError:
+        except (ValueError, OverflowError):
             kind = "a whole number" if whole else "a number"
             raise InputError(f"{option} {text!r}: {part.strip()!r} is not {kind}.") from None
     return values

@@ -66,6 +66,14 @@ def image_section(data: Mapping[str, Any]) -> ImageSection:
         raise StudyError(_explain(error, "image", ("image",))) from None
 
 
+def phases_from_data(data: Iterable[Mapping[str, Any]]) -> tuple[PhaseSection, ...]:
+    """[[phase]] sections on their own. Fails when: one is not valid (StudyError)."""
+    try:
+        return tuple(PhaseSection.model_validate(dict(section)) for section in data)
+    except ValidationError as error:
+        raise StudyError(_explain(error, "phase", ("phase",))) from None
+
+
 def _explain(error: ValidationError, name: str, within: tuple[str, ...] = ()) -> str:
     lines: list[str] = []
     seen: set[tuple[int | str, ...]] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from scalebridge.material.from_properties import dimension_of, law_from_properti
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState
 from scalebridge.study.images import image_file, prepare_image
-from scalebridge.study.schema import BoundarySection, PhaseSection, Study
+from scalebridge.study.schema import BoundarySection, PhaseSection, PhysicsName, Study
 
 
 @final
@@ -53,7 +53,7 @@ class Plan:
         for label, law in sorted(self.laws.items()):
             name = next((f"{p.name}: " for p in self.study.phase if p.label == label and p.name), "")
             fraction = image.fractions.get(label, 0.0)
-            lines.append(f"Phase {label:<5}{name}{_law_words(law)}, {fraction:.2%} of the volume")
+            lines.append(f"Phase {label:<5}{name}{law_words(law)}, {fraction:.2%} of the volume")
         lines.append(f"Condition  {condition_words(self.boundary)}")
         lines += [f"           compared with {condition_words(other)}" for other in self.conditions]
         if self.plane is not None:
@@ -73,7 +73,7 @@ def prepare(study: Study, base: Path | str = ".") -> Plan:
     """
     base = Path(base)
     # Laws first: a mistyped property should not wait for a large image to be read.
-    laws = {phase.label: _law(study, phase) for phase in study.phase}
+    laws = {phase.label: phase_law(study.physics.kind, phase) for phase in study.phase}
     notes: list[str] = []
     boundary = _boundary(study.boundary.condition, study.boundary, notes)
     conditions = tuple(_boundary(name, study.boundary, notes) for name in study.boundary.compare)
@@ -81,8 +81,8 @@ def prepare(study: Study, base: Path | str = ".") -> Plan:
         notes.append("the local fields are computed and not kept: no output folder is given (--output DIR)")
     image = prepare_image(study.image, base)
     check_labels(image, laws)
-    _check_same_quantity(laws)
-    plane = _plane(study, image, notes)
+    check_same_quantity(laws)
+    plane = plane_state(study.physics.plane, study.physics.kind, image.grid.ndim, notes)
     for condition in (boundary, *conditions):
         condition.edges(image.grid.ndim, None)  # says so when its axis does not exist in this image
     inputs: dict[str, Path] = {"image": image_file(study.image, base)}
@@ -118,7 +118,7 @@ def check_labels(image: PhaseImage, laws: Mapping[int, AbstractLaw]) -> None:
         )
 
 
-def _check_same_quantity(laws: Mapping[int, AbstractLaw]) -> None:
+def check_same_quantity(laws: Mapping[int, AbstractLaw]) -> None:
     """Phases given in W/(m K) and in S/m have no effective anything together. Fails then (UnitError)."""
     named: dict[int, Dimension] = {}
     for label, law in sorted(laws.items()):
@@ -134,7 +134,8 @@ def _check_same_quantity(laws: Mapping[int, AbstractLaw]) -> None:
             )
 
 
-def _law_words(law: AbstractLaw) -> str:
+def law_words(law: AbstractLaw) -> str:
+    """A law for people."""
     return str(getattr(law, "name", type(law).__name__))
 
 
@@ -143,8 +144,8 @@ def _listed(labels: set[int], most: int = 12) -> str:
     return shown + (f", ... ({len(labels)} in all)" if len(labels) > most else "")
 
 
-def _law(study: Study, phase: PhaseSection) -> AbstractLaw:
-    kind = study.physics.kind
+def phase_law(kind: PhysicsName, phase: PhaseSection) -> AbstractLaw:
+    """The law of one phase from its properties. Fails when: they make none (LawError, UnitError)."""
     try:
         properties: dict[str, Any] = {}
         for key, value in phase.properties.items():
@@ -181,14 +182,20 @@ def condition_words(boundary: AbstractBoundary) -> str:
     }[boundary.name]
 
 
-def _plane(study: Study, image: PhaseImage, notes: list[str]) -> PlaneState | None:
-    given, mechanical = study.physics.plane, study.physics.kind != "conduction"
-    if given is not None and not (mechanical and image.grid.ndim == 2):
-        what = f"a {image.grid.ndim}-D image" if mechanical else study.physics.kind
+def plane_state(
+    given: Literal["strain", "stress"] | None, kind: PhysicsName, ndim: int, notes: list[str]
+) -> PlaneState | None:
+    """Plane strain or stress in 2-D elasticity; a choice made for the user goes into `notes`.
+
+    Fails when: a plane state is given where there is none (StudyError).
+    """
+    mechanical = kind != "conduction"
+    if given is not None and not (mechanical and ndim == 2):
+        what = f"a {ndim}-D image" if mechanical else kind
         raise StudyError(
             f"A plane state ({given}) is for elasticity of 2-D images; here it is {what}. Remove it."
         )
-    if not mechanical or image.grid.ndim == 3:
+    if not mechanical or ndim == 3:
         return None
     if given is None:
         notes.append(

@@ -59,7 +59,7 @@ class Material:
             )
         if not isinstance(self.grain, (Conduction, Elasticity)):
             raise LawError(f"Grains take Conduction or Elasticity, got {type(self.grain).__name__}.")
-        return self.grain.oriented(rotations[label])
+        return self.grain.oriented(_in_space(rotations[label], self.grain.oriented_tensor.ndim))
 
     def record(self) -> dict[str, Any]:
         return {
@@ -67,6 +67,16 @@ class Material:
             "grain": None if self.grain is None else self.grain.record(),  # type: ignore[attr-defined]
             "plane": None if self.plane is None else str(self.plane.value),
         }
+
+
+def _in_space(rotation: np.ndarray, ndim: int) -> np.ndarray:
+    """A turn in the plane is one about z for a law that is given in space."""
+    turn = np.asarray(rotation, float)
+    if turn.shape != (2, 2) or ndim != 3:
+        return turn
+    space = np.eye(3)
+    space[:2, :2] = turn
+    return space
 
 
 @final

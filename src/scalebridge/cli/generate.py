@@ -1,0 +1,316 @@
+"""`scalebridge generate`: random (or regular) materials drawn into image files."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Literal, final
+
+from cyclopts import Parameter
+
+from scalebridge.cli.generator_arguments import build_generator, parameters_help, split_parameters
+from scalebridge.cli.generator_signature import all_signatures
+from scalebridge.cli.options import Flag, ProgressStyle, numbers
+from scalebridge.core.errors import ConvergenceError, InputError
+
+if TYPE_CHECKING:
+    from scalebridge.cli.generated_files import ImageFiles, RecordedImage
+    from scalebridge.cli.generator_arguments import ChosenGenerator
+    from scalebridge.microstructure.generators.generator import Realization
+
+_OPTIONS = (
+    "--shape", "--seed", "--count", "--output", "--format", "--spacing", "--from", "--list", "--json", "--quiet",
+    "--force", "--progress", "--help",
+)  # fmt: skip
+_MOST = 1_000_000
+
+
+def generate(
+    name: str | None = None,
+    /,
+    *parameters: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
+    shape: str | None = None,
+    seed: Annotated[int | None, Parameter(allow_leading_hyphen=True)] = None,
+    count: Annotated[int, Parameter(allow_leading_hyphen=True)] = 1,
+    spacing: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
+    format: Literal["tif", "npy", "vti", "h5"] | None = None,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    list_: Annotated[bool, Parameter(name="--list", negative=())] = False,
+    json: Flag = False,
+    quiet: Flag = False,
+    force: Flag = False,
+    progress: ProgressStyle = "auto",
+    help_: Annotated[bool, Parameter(name=["--help", "-h"], negative=())] = False,
+) -> int:
+    """Draw a microstructure: packings, fibres, polycrystals, random fields, lattices, layers.
+
+    The parameters of a generator are given as options of their own, e.g.
+    `scalebridge generate sphere-packing --fraction 0.5 --radius 6 --shape 96,96,96 --output spheres.tif`;
+    `scalebridge generate NAME --help` lists them.
+
+    Parameters
+    ----------
+    name: str
+        The generator; --list shows all of them.
+    shape: str
+        Voxels along x,y,z, or x,y for two dimensions; one number makes a cube. 64 if left out.
+    seed: int
+        Decides what is drawn: the same seed gives the same image. 1 if left out.
+    count: int
+        How many are drawn, with successive seeds, one at a time in memory.
+    spacing: str
+        Edge of a voxel with its unit: 1um.
+    output: str
+        The image: .tif, .npy, .vti or .h5. With --count, a folder.
+    format: str
+        With --count: the kind of the images. tif if left out.
+    from_: str
+        Draw again what this record (.json beside an image) speaks of, bit for bit.
+    list_: bool
+        List the generators.
+    json: bool
+        Print one JSON object and nothing else.
+    quiet: bool
+        Print the names of the images only.
+    force: bool
+        Overwrite files of these names.
+    progress: str
+        auto: a live display on a terminal, else nothing; lines: plain lines.
+    help_: bool
+        This message; with a name, the parameters of that generator.
+    """
+    if help_ or ((name is None or list_) and from_ is None):
+        return _explain(name, help_, json)
+    if from_ is not None:
+        _check_only_from(name, parameters, shape, seed, count, spacing)
+        return _again(from_, output, format, _Speech(json, quiet, progress), force)
+    assert name is not None
+    texts = split_parameters(name, parameters, _OPTIONS)
+    if output is None:
+        raise InputError(
+            "Say where the image goes: --output FILE.tif (.npy, .vti, .h5), or a folder with --count."
+        )
+    seed = 1 if seed is None else seed
+    if not 0 <= seed < 2**32:
+        raise InputError(f"--seed must lie between 0 and {2**32 - 1}, got {seed}.")
+    if not 1 <= count <= _MOST:
+        raise InputError(f"--count must lie between 1 and {_MOST}, got {count}.")
+    seeds = range(seed, seed + count)
+    files = _files(name, output, format, seeds, alone=count == 1)
+    size = _shape(shape)
+    _check_files(files, force, size)
+    chosen = build_generator(name, size, spacing, texts)
+    draws = chosen.generator.stream(seeds)
+    return _save(chosen, zip(draws, files, strict=True), len(files), _Speech(json, quiet, progress), None)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class _Speech:
+    """How the command speaks."""
+
+    json: bool
+    quiet: bool
+    progress: str
+
+
+def _explain(name: str | None, wanted: bool, json: bool) -> int:
+    """The list of generators, the help of the command, or that of one generator."""
+    from scalebridge.cli.wrapping import wrapped
+
+    if wanted and name is None:
+        from scalebridge.cli.main import application
+
+        application().help_print(["generate"])
+        return 0
+    if wanted and name is not None:
+        print(wrapped(parameters_help(name)))
+        return 0
+    signatures = all_signatures()
+    if json:
+        import json as json_module
+
+        rows = [
+            {
+                "name": s.name,
+                "summary": s.summary,
+                "parameters": [
+                    {"name": p.option[2:], "value": p.words, "default": p.shown_default or None}
+                    for p in s.parameters
+                ],
+            }
+            for s in signatures
+        ]
+        print(json_module.dumps({"generators": rows}, allow_nan=False))
+        return 0
+    for signature in signatures:
+        print(f"{signature.name} {signature.usage}")  # one line each, however long
+    print("\nOne of them: scalebridge generate NAME --help")
+    return 0
+
+
+def _shape(text: str | None) -> tuple[int, ...]:
+    if text is None:
+        return (64, 64, 64)
+    shape = tuple(int(n) for n in numbers(text, "--shape", whole=True))
+    shape = shape * 3 if len(shape) == 1 else shape
+    if len(shape) not in (2, 3) or min(shape) < 1 or max(shape) > _MOST:
+        raise InputError(f"--shape {text!r}: expected 2 or 3 numbers of voxels, 1 to {_MOST}, e.g. 64,64,64.")
+    return shape
+
+
+def _files(
+    name: str, output: str, format: str | None, seeds: Sequence[int], *, alone: bool
+) -> list[ImageFiles]:
+    """One set of names per seed; in a folder, images are named after their seed."""
+    from pathlib import Path
+
+    from scalebridge.cli.generated_files import ImageFiles
+
+    if alone and Path(output).suffix:
+        if format is not None:
+            raise InputError(f"--format is for folders; the ending of {output} says the format already.")
+        return [ImageFiles(output)]
+    if Path(output).suffix and not Path(output).is_dir():
+        raise InputError(f"--count draws several images: give a folder, not the file {output!r}.")
+    return [ImageFiles(str(Path(output) / f"{name}_{seed:04d}.{format or 'tif'}")) for seed in seeds]
+
+
+def _check_files(files: list[ImageFiles], force: bool, shape: Sequence[int]) -> None:
+    """Before anything is drawn; makes the folder."""
+    import math
+
+    from scalebridge.core.files import check_folder, writing
+
+    folder = files[0].image.parent
+    if len(files) > 1 or not folder.exists():
+        check_folder(folder)
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    for one in files:
+        one.check(force=force, voxels=math.prod(shape))
+
+
+def _check_only_from(
+    name: str | None,
+    parameters: Sequence[str],
+    shape: str | None,
+    seed: int | None,
+    count: int,
+    spacing: str | None,
+) -> None:
+    if name is not None or parameters or count != 1 or not (shape is seed is spacing is None):
+        raise InputError("--from takes everything from the record: give only --output beside it.")
+
+
+def _again(path: str, output: str | None, format: str | None, speech: _Speech, force: bool) -> int:
+    """Draws what a record speaks of, and insists on the same voxels."""
+    from scalebridge.cli.generated_files import read_record
+
+    recorded = read_record(path)
+    if not recorded:
+        raise InputError(f"The record {path} speaks of no image.")
+    if output is None:
+        raise InputError("Say where the image goes: --output FILE.tif (.npy, .vti, .h5).")
+    chosen = recorded[0].chosen
+    seeds = [one.seed for one in recorded]
+    files = _files(chosen.name, output, format, seeds, alone=len(recorded) == 1)
+    _check_files(files, force, chosen.generator.shape)
+    draws = chosen.generator.stream(seeds)
+    return _save(chosen, zip(draws, files, strict=True), len(files), speech, recorded)
+
+
+def _save(
+    chosen: ChosenGenerator,
+    draws: Iterator[tuple[Realization, ImageFiles]],
+    total: int,
+    speech: _Speech,
+    recorded: list[RecordedImage] | None,
+) -> int:
+    import json as json_module
+
+    from scalebridge.cli.generated_files import collect_record, save_realization
+    from scalebridge.cli.progress import Progress
+
+    entries: list[dict[str, Any]] = []
+    folder = None
+    with Progress(speech.progress, quiet=speech.quiet) as bar:
+        bar.update("drawing", 0, total)
+        for number, (realization, files) in enumerate(draws, start=1):
+            if recorded is not None:
+                _insist(realization, recorded[number - 1])
+            entry = save_realization(realization, chosen, files)
+            entries.append(entry)
+            folder = files.image.parent
+            bar.update("drawing", number, total, files.image.name)
+            if not speech.json:
+                _print_one(realization, files, total, speech.quiet)
+    assert folder is not None
+    if speech.json:
+        print(json_module.dumps(collect_record(chosen, entries, folder), allow_nan=False))
+    elif total > 1 and not speech.quiet:
+        _print_all(entries)
+    return 0
+
+
+def _insist(realization: Realization, recorded: RecordedImage) -> None:
+    from scalebridge.core.provenance import versions
+
+    if realization.image.sha256 == recorded.sha256:
+        return
+    now = versions()
+    changed = [
+        f"{key} {recorded.versions.get(key)} then, {now[key]} now"
+        for key in ("scalebridge", "numpy", "scipy", "python")
+        if recorded.versions.get(key) != now[key]
+    ]
+    why = "; ".join(changed) or "the record or the machine differ"
+    raise ConvergenceError(
+        f"Seed {realization.seed} gives another image than the one recorded ({why}). Nothing is written. "
+        "Install the versions of the record to have the same voxels."
+    )
+
+
+def _print_one(realization: Realization, files: ImageFiles, total: int, quiet: bool) -> None:
+    from scalebridge.cli.wrapping import wrapped
+
+    if quiet:
+        print(files.target)
+        return
+    if total > 1:
+        reached = ", ".join(f"{name} {value:.5g}" for name, value in realization.reached.items())
+        print(wrapped(f"{files.image.name}: {reached}"), flush=True)
+        return
+    image = realization.image
+    shape = " x ".join(map(str, image.grid.shape))
+    print(wrapped(f"{shape} voxels; {image.history[-1]}"))
+    print(_table([(name, (value, realization.reached[name])) for name, value in realization.targets.items()]))
+    beside = [files.record.name]
+    if realization.orientations and files.orientations != files.image:
+        beside.append(files.orientations.name)
+    print(wrapped(f"Written {files.target}; beside it {', '.join(beside)}."))
+
+
+def _print_all(entries: Sequence[dict[str, Any]]) -> None:
+    """Means and scatter of what was reached."""
+    import statistics
+
+    rows = []
+    for name, target in entries[0]["targets"].items():
+        reached = [e["reached"][name] for e in entries if e["reached"][name] is not None]
+        if reached:
+            deviation = statistics.stdev(reached) if len(reached) > 1 else 0.0
+            rows.append((name, (target, statistics.fmean(reached), deviation)))
+    print(f"\n{len(entries)} images:")
+    print(_table(rows, ("asked", "mean", "deviation")))
+
+
+def _table(rows: Sequence[tuple[str, Sequence[float]]], heads: Sequence[str] = ("asked", "reached")) -> str:
+    """Names and numbers in columns."""
+    if not rows:
+        return "No statistics are targeted."
+    width = max(len(name) for name, _ in rows)
+    lines = ["  " + "statistic".ljust(width) + "".join(f"{head:>12}" for head in heads)]
+    lines += ["  " + name.ljust(width) + "".join(f"{v:>12.5g}" for v in values) for name, values in rows]
+    return "\n".join(lines)

@@ -1,0 +1,335 @@
+"""`scalebridge generate`: images of generators from options alone."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from cli_support import run
+from scalebridge.cli.generator_signature import all_signatures, generator_signature, kinds_of
+from scalebridge.microstructure import read_image
+from scalebridge.microstructure.generators import (
+    ALL_GENERATORS,
+    AbstractCovariance,
+    Exponential,
+    GaussianLevelCut,
+    Laminate,
+    PowerLaw,
+    SpherePacking,
+    VoronoiMosaic,
+    VoronoiPolycrystal,
+)
+
+
+@pytest.fixture(autouse=True)
+def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", list(ALL_GENERATORS))
+def test_the_source_text_says_what_the_class_takes(name: str) -> None:
+    kind = ALL_GENERATORS[name]
+    fields = {f.name: f for f in dataclasses.fields(kind) if f.name not in ("shape", "spacing")}
+    signature = generator_signature(name)
+    assert signature.class_name == kind.__name__
+    assert [p.name for p in signature.parameters] == list(fields)
+    for parameter in signature.parameters:
+        assert (parameter.default is None) == (fields[parameter.name].default is dataclasses.MISSING)
+        assert parameter.words
+        if parameter.default is not None:
+            assert eval(parameter.default) == fields[parameter.name].default
+        if parameter.family is not None:
+            assert kinds_of(parameter.family)
+    assert signature.summary
+
+
+def test_all_members_of_a_family_are_known() -> None:
+    found = {signature.class_name for signature in kinds_of("AbstractCovariance").values()}
+    assert found == {kind.__name__ for kind in AbstractCovariance.__subclasses__()}
+
+
+def test_help_and_lists_need_no_numpy() -> None:
+    code = (
+        "import sys, scalebridge.cli.main as m;"
+        "[m.main(w) for w in (['generate'], ['generate', '--help'], ['generate', 'sphere-packing', '--help'],"
+        "['generate', '--list', '--json'], ['generate', 'sphere-packing', '--radius', '3'],"
+        "['generate', 'no-such'], ['generate', 'laminate', '--frction', '1'])];"
+        "print(*sorted({n.split('.')[0] for n in sys.modules} & {'jax', 'scipy', 'numpy', 'pydantic'}));"
+        "import time; print(time.process_time())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=600, check=True
+    )
+    *_, packages, seconds = done.stdout.splitlines()
+    assert packages == ""
+    assert float(seconds) < 1.5  # of the processor, for seven commands
+    for name in ALL_GENERATORS:
+        assert f"\n{name} " in "\n" + done.stdout
+    assert done.stderr.count("error:") == 3
+
+
+def test_every_generator_explains_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    for signature in all_signatures():
+        code, out, err = run(capsys, "generate", signature.name, "--help")
+        assert (code, err) == (0, "")
+        for parameter in signature.parameters:
+            assert parameter.option in out
+    assert "power-law:correlation-length=N,exponent=N" in run(
+        capsys, "generate", "gaussian-level-cut", "--help"
+    )[1].replace("\n", " ")
+    assert "voxels" in run(capsys, "generate", "sphere-packing", "--help")[1]
+
+
+SMALL = {
+    "sphere-packing": ["--fraction", "0.2", "--radius", "3", "--shaking", "2"],
+    "ellipsoid-packing": ["--fraction", "0.1", "--axes", "4,2", "--shape", "48,40", "--separate"],
+    "overlapping-spheres": ["--fraction=0.3", "--radius=2.5"],
+    "straight-fibres": [
+        "--fraction",
+        "0.1",
+        "--radius",
+        "1",
+        "--length",
+        "9",
+        "--orientation",
+        "0.6,0.3,0.1",
+    ],
+    "curved-fibres": ["--fraction", "0.04", "--radius", "1.5", "--length", "14", "--shape", "32"],
+    "laminate": ["--fractions", "0.25,0.75", "--axis", "1", "--random", "no", "--period", "8"],
+    "checkerboard": ["--tile", "4", "--random", "--fraction", "0.3"],
+    "voronoi-mosaic": ["--cell-volume", "100"],
+    "gaussian-level-cut": ["--fraction", "0.4", "--covariance", "oscillating:wavelength=8,decay-length=6"],
+    "voronoi-polycrystal": ["--grain_volume", "300", "--no-periodic"],
+    "laguerre-polycrystal": ["--grain-volume", "1000", "--tolerance", "0.05"],
+    "minimal-surface-lattice": ["--surface", "schwarz-p", "--fraction", "0.3", "--cell", "12"],
+    "strut-lattice": ["--truss", "octet", "--radius", "1.2", "--cell", "12,12,24", "--fraction", "none"],
+    "two-point-reconstruction": ["--reference", "reference.npy", "--tolerance", "0.2", "--shape", "32,32"],
+}
+
+
+@pytest.mark.parametrize("name", list(ALL_GENERATORS))
+def test_every_generator_draws_and_its_record_draws_again(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("reference.npy", VoronoiMosaic((40, 40), 60.0, 0.4).realize(3).image.labels)
+    shape = [] if "--shape" in SMALL[name] else ["--shape", "24,24,24"]
+    words = ["generate", name, *SMALL[name], *shape, "--seed", "5", "--spacing", "2um"]
+    code, out, err = run(capsys, *words, "--output", "image.tif")
+    assert code == 0, err
+    assert "seed 5" in out
+    record = json.loads(Path("image.json").read_text())
+    assert record["schema"] == "scalebridge.generate/1"
+    image = read_image("image.tif")
+    assert image.grid.spacing == pytest.approx((2e-6,) * image.grid.ndim)
+    (entry,) = record["images"]
+    assert entry["reached"].keys() == entry["targets"].keys()
+    for statistic in entry["targets"]:
+        assert statistic in out
+    code, again, err = run(capsys, "generate", "--from", "image.json", "--output", "again.npy", "--json")
+    assert code == 0, err
+    assert json.loads(again)["images"][0]["sha256"] == entry["sha256"]
+    np.testing.assert_array_equal(np.load("again.npy"), image.labels)
+    if entry["orientations"] is not None:
+        first, second = (np.load(f"{stem}.orientations.npz") for stem in ("image", "again"))
+        assert set(first["labels"]) <= set(np.unique(image.labels))
+        np.testing.assert_array_equal(first["rotations"], second["rotations"])
+
+
+def test_the_image_is_the_one_of_the_python_generator(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["generate", "sphere-packing", "--fraction", "0.3", "--radius", "4um", "--gap", "500 nm"]
+    words += ["--spacing", "1um", "--shape", "32", "--seed", "9", "-o", "a.npy", "--quiet"]
+    code, out, err = run(capsys, *words)
+    assert (code, out) == (0, "a.npy\n"), err
+    expected = SpherePacking((32, 32, 32), 0.3, 4.0, gap=0.5, spacing=(1e-6,) * 3).realize(9)
+    np.testing.assert_array_equal(np.load("a.npy"), expected.image.labels)
+    for text, covariance in (
+        ("exponential:3", Exponential(3.0)),
+        ("power-law:3,exponent=1.5", PowerLaw(3.0, 1.5)),
+    ):
+        words = ["generate", "gaussian-level-cut", "--fraction", "0.4", "--covariance", text]
+        assert run(capsys, *words, "--shape", "32x24", "-o", "a.npy", "--force")[0] == 0
+        expected = GaussianLevelCut((32, 24), 0.4, covariance).realize(1)
+        np.testing.assert_array_equal(np.load("a.npy"), expected.image.labels)
+
+
+def test_many_are_streamed_into_a_folder(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alive: list[int] = []
+    draw = Laminate.realize
+
+    def watched(self: Laminate, seed: int):  # type: ignore[no-untyped-def]
+        alive.append(len(list(Path("many").glob("*.npy"))))
+        return draw(self, seed)
+
+    monkeypatch.setattr(Laminate, "realize", watched)
+    words = ["generate", "laminate", "--random", "--period", "2", "--shape", "16,4", "--count", "4"]
+    words += ["--seed", "7", "--format", "npy", "--output", "many"]
+    code, out, err = run(capsys, *words)
+    assert code == 0, err
+    assert alive == [0, 1, 2, 3], "each image is written before the next one is drawn"
+    names = sorted(path.name for path in Path("many").glob("*.npy"))
+    assert names == [f"laminate_{seed:04d}.npy" for seed in (7, 8, 9, 10)]
+    assert "4 images" in out
+    assert "deviation" in out
+    for seed in (7, 10):
+        expected = draw(Laminate((16, 4), random=True, period=2), seed).image.labels
+        np.testing.assert_array_equal(np.load(f"many/laminate_{seed:04d}.npy"), expected)
+    code, _, err = run(capsys, *words)
+    assert code == 2
+    assert "--force" in err
+    assert run(capsys, *words, "--force")[0] == 0
+
+
+def test_orientations_of_grains_go_beside_the_image_or_into_hdf5(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["generate", "voronoi-polycrystal", "--grain-volume", "100", "--shape", "30,20"]
+    expected = VoronoiPolycrystal((30, 20), 100.0).realize(1)
+    assert run(capsys, *words, "--output", "a.vti")[0] == 0
+    kept = np.load("a.orientations.npz")
+    assert run(capsys, *words, "--output", "a.h5")[0] == 2, "the record a.json is taken"
+    assert run(capsys, *words, "--output", "b.h5")[0] == 0
+    assert not Path("b.orientations.npz").exists()
+    with h5py.File("b.h5") as file:
+        rotations = file["orientations/rotations"][()]
+        labels = file["orientations/labels"][()]
+    np.testing.assert_array_equal(labels, sorted(expected.orientations))
+    np.testing.assert_array_equal(kept["labels"], labels)
+    for label, found, same in zip(labels, rotations, kept["rotations"], strict=True):
+        np.testing.assert_array_equal(found, expected.orientations[label])
+        np.testing.assert_array_equal(found, same)
+    np.testing.assert_array_equal(read_image("b.h5:/labels").labels, expected.image.labels)
+
+
+def test_a_record_that_gives_another_image_is_not_believed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["generate", "checkerboard", "--tile", "2", "--random", "--shape", "8,8", "-o", "a.npy"]
+    assert run(capsys, *words)[0] == 0
+    text = Path("a.json").read_text()
+    record = json.loads(text)
+    record["images"][0]["seed"] = 2
+    Path("other.json").write_text(json.dumps(record))
+    code, _, err = run(capsys, "generate", "--from", "other.json", "-o", "b.npy")
+    assert code == 1
+    assert "another image" in err
+    assert not Path("b.npy").exists()
+    for damage in (
+        "",
+        "[]",
+        "{}",
+        text[:200],
+        text.replace('"images"', '"image"'),
+        text.replace("Check", "Chk"),
+    ):
+        Path("other.json").write_text(damage)
+        code, _, err = run(capsys, "generate", "--from", "other.json", "-o", "b.npy")
+        assert code == 2, damage
+        assert err.count("error:") == 1
+
+
+PACKING = ["sphere-packing", "--fraction", "0.3", "--radius", "3"]
+MISTAKES = {
+    "no such generator": (["sphere-paking", "-o", "a.npy"], "did you mean 'sphere-packing'"),
+    "no such parameter": ([*PACKING, "--gpa", "1", "-o", "a.npy"], "did you mean --gap"),
+    "misspelt option": ([*PACKING, "--outptu", "a.npy"], "did you mean --output"),
+    "missing parameter": (["sphere-packing", "--fraction", "0.3", "-o", "a.npy"], "--radius"),
+    "twice": ([*PACKING, "--radius", "4", "-o", "a.npy"], "given twice"),
+    "no value": ([*PACKING, "-o", "a.npy", "--gap"], "--gap needs a value"),
+    "no number": (["sphere-packing", "--fraction", "0.3", "--radius", "big", "-o", "a.npy"], "--radius"),
+    "nan": (["sphere-packing", "--fraction", "nan", "--radius", "3", "-o", "a.npy"], "finite"),
+    "out of range": (["sphere-packing", "--fraction", "1.3", "--radius", "3", "-o", "a.npy"], "fraction"),
+    "negative": ([*PACKING, "--gap", "-1", "-o", "a.npy"], "gap"),
+    "no whole number": ([*PACKING, "--shaking", "1.5", "-o", "a.npy"], "whole number"),
+    "several for one": ([*PACKING, "--gap", "1,2", "-o", "a.npy"], "--gap"),
+    "no flag": ([*PACKING, "--periodic", "perhaps", "-o", "a.npy"], "perhaps"),
+    "stray word": ([*PACKING, "4", "-o", "a.npy"], "'4'"),
+    "length without spacing": ([*PACKING, "--gap", "1um", "-o", "a.npy"], "--spacing"),
+    "no length": ([*PACKING, "--gap", "1K", "--spacing", "1um", "-o", "a.npy"], "length"),
+    "no such member": (
+        ["gaussian-level-cut", "--fraction", "0.5", "--covariance", "exponental:3", "-o", "a.npy"],
+        "did you mean 'exponential'",
+    ),
+    "member incomplete": (
+        ["gaussian-level-cut", "--fraction", "0.5", "--covariance", "power-law:3", "-o", "a.npy"],
+        "exponent",
+    ),
+    "member of too much": (
+        ["gaussian-level-cut", "--fraction", "0.5", "--covariance", "gaussian:3,4", "-o", "a.npy"],
+        "correlation-length",
+    ),
+    "no tensor": (
+        ["straight-fibres", "--fraction", "0.1", "--radius", "2", "--length", "20", "--orientation", "a,b",
+         "-o", "a.npy"],
+        "tensor",
+    ),
+    "no texture": (["voronoi-polycrystal", "--grain-volume", "99", "--texture", "no.npy", "-o", "a.npy"], "no.npy"),
+    "no reference": (["two-point-reconstruction", "--reference", "no.tif", "-o", "a.npy"], "no.tif"),
+    "no output": (PACKING, "--output"),
+    "unknown ending": ([*PACKING, "-o", "a.jpeg"], ".jpeg"),
+    "shape of words": ([*PACKING, "-o", "a.npy", "--shape", "big"], "whole number"),
+    "shape of zero": ([*PACKING, "-o", "a.npy", "--shape", "0,8,8"], "--shape"),
+    "shape of four": ([*PACKING, "-o", "a.npy", "--shape", "8,8,8,8"], "--shape"),
+    "too large for memory": ([*PACKING, "-o", "a.tif", "--shape", "1000000"], "memory"),
+    "too large for numbers": ([*PACKING, "-o", "a.npy", "--shape", "9" * 400], "whole number"),
+    "spacing of no length": ([*PACKING, "-o", "a.npy", "--spacing", "1K"], "length"),
+    "negative seed": ([*PACKING, "-o", "a.npy", "--seed", "-1"], "--seed"),
+    "seed of words": ([*PACKING, "-o", "a.npy", "--seed", "one"], "--seed"),
+    "no count": ([*PACKING, "-o", "a", "--count", "0"], "--count"),
+    "several into one file": ([*PACKING, "-o", "a.npy", "--count", "2"], "folder"),
+    "format of a file": ([*PACKING, "-o", "a.npy", "--format", "tif"], "--format"),
+    "name and record": ([*PACKING, "-o", "a.npy", "--from", "a.json"], "--from"),
+    "no record": (["--from", "no.json", "-o", "a.npy"], "no.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", MISTAKES)
+def test_a_mistake_gets_one_message_and_exit_code_2(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    words, message = MISTAKES[case]
+    code, out, err = run(capsys, "generate", *words)
+    assert code == 2, err
+    assert out == ""
+    assert message in err
+    assert err.count("error:") == 1
+    assert "Traceback" not in err
+    assert not list(Path().iterdir()), "a refused draw leaves nothing behind"
+
+
+def test_no_arguments_make_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    chance = random.Random(11)
+    names = [
+        "checkerboard",
+        "laminate",
+        "gaussian-level-cut",
+        "voronoi-mosaic",
+        "overlapping-spheres",
+        "nothing",
+    ]
+    values = ["1", "0", "-1", "0.5", "1e999", "nan", "", " ", "a", "1,2", "1;2", ",", "8,8", "none", "yes", "--",
+              "exponential:2", "exponential:", ":", "gaussian:correlation-length=", "1um", "9" * 50,
+              "é", "3=4"]  # fmt: skip
+    options = ["--shape", "--seed", "--count", "--spacing", "--format", "--json", "--list", "--tile", "--random",
+               "--fraction", "--fractions", "--period", "--axis", "--covariance", "--cell-volume", "--radius",
+               "--periodic", "--no-periodic", "--stretch", "--from", "--x", "-x", "--=", "-"]  # fmt: skip
+    good = 0
+    for number in range(300):
+        words = ["generate", chance.choice(names), "--output", f"f{number}.npy", "--shape", "8,8"]
+        if chance.random() < 0.6:
+            words += ["--tile", "2"] if words[1] == "checkerboard" else []
+            words += ["--cell-volume", "9"] if words[1] == "voronoi-mosaic" else []
+        for _ in range(chance.randint(0, 4)):
+            words.append(chance.choice(options))
+            if chance.random() < 0.8:
+                words.append(chance.choice(values))
+        code, _, err = run(capsys, *words)
+        assert code in (0, 1, 2), words
+        assert "Traceback" not in err, words
+        assert "fault of scalebridge" not in err, words
+        assert code != 2 or err.count("error:") == 1, words
+        good += code == 0
+    assert good > 10
