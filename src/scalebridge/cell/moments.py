@@ -36,6 +36,9 @@ WITHOUT_COMPILER = 6e7
 # block is 1e-7 of it at most and random, 1e-9 of a mean over a large image.
 SINGLE_PRECISION_RESIDUAL = 1e-7
 BLOCK_VOXELS = 1024
+# The same for whole slabs in NumPy, whose rounding is up to 1e-6; images of a few voxels always keep double precision.
+SINGLE_PRECISION_PRODUCTS = 1e-3
+ALWAYS_DOUBLE = 500_000
 # Bytes of mode values per slab: small enough to stay near the processor.
 SLAB_BYTES = 1.6e7
 
@@ -148,19 +151,22 @@ def _slab_moments(
 def _slab_moments_numpy(
     disc: Discretization, phases: int, index: np.ndarray, w: np.ndarray, macro: np.ndarray
 ) -> tuple[list[np.ndarray], np.ndarray]:
-    """`_slab_moments` without a compiler: for small cells compiling would take longer than the sums."""
+    """`_slab_moments` without a compiler: for small cells compiling would take longer than the sums.
+
+    Products of a slab in the precision of w; the slabs are added in float64.
+    """
     loads, m = macro.shape[0], disc.form.size
     flat_index = index.reshape(-1)
     members = [np.flatnonzero(flat_index == p) for p in range(phases)]
     grams = []
     means = np.zeros((phases, loads, m))
-    for s, weight, drive in _drives(disc, w.astype(np.float64), macro):
+    for s, weight, drive in _drives(disc, w, macro.astype(w.dtype)):
         present = _present(disc, s)
         e = np.stack([drive[a] for a in present], axis=1).reshape(loads * len(present), -1)
         chosen = [e if len(where) == e.shape[1] else e[:, where] for where in members]
-        grams.append(weight * np.stack([c @ c.T for c in chosen]))
+        grams.append(weight * np.stack([c @ c.T for c in chosen]).astype(np.float64))
         if s == 0:
-            means = np.stack([c.sum(axis=1) for c in chosen]).reshape(phases, loads, m)
+            means = np.stack([c.sum(axis=1, dtype=np.float64) for c in chosen]).reshape(phases, loads, m)
     return grams, means
 
 
@@ -209,8 +215,11 @@ def moments_of(solution: CellSolution, derivatives: bool = True) -> Moments:
     work = math.prod(disc.shape) * count * disc.components * len(needed_modes(disc.ndim, disc.element))
     small = work < WITHOUT_COMPILER
     collect = problem.packed is None and phases <= MAX_MOMENT_PHASES and (derivatives or small)
-    work_type = np.float32 if solution.residual > SINGLE_PRECISION_RESIDUAL and not small else np.float64
     voxels = math.prod(disc.shape)
+    floor = SINGLE_PRECISION_RESIDUAL
+    if small:
+        floor = SINGLE_PRECISION_PRODUCTS if voxels > ALWAYS_DOUBLE else np.inf
+    work_type = np.float32 if solution.residual > floor else np.float64
     table = pack(disc.form, problem.matrices)
     moments = np.zeros((phases, count, m, count, m))
     means = np.zeros((phases, count, m))
