@@ -112,6 +112,14 @@ def test_the_next_step_follows_from_the_numbers(studies, name, expected):
     assert expected in next_step(studies[name])
 
 
+def test_a_bias_that_drowns_in_scatter_asks_for_more_samples():
+    source = GeneratorEnsemble(Tiles((8, 8, 8), 4))
+    problem = RepresentativityProblem(source, THERMAL, (8, 12), ALL[1:])
+    step = next_step(prescribed(problem, SamplingMethod(3), scatter=30.0))
+    assert step.startswith("Take more samples of every size first")
+    assert "because of their bias" in next_step(prescribed(problem, SamplingMethod(3), scatter=0.1))
+
+
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_notebook_shows_a_picture_per_scalar(studies, name):
     study = studies[name]
@@ -142,7 +150,7 @@ def test_the_sketch_has_the_means_in_their_places(studies):
 def test_numbers_are_written_with_the_digits_they_deserve():
     assert with_error(2.34567, 0.0312) == "2.346 ± 0.031"
     assert with_error(-2.34567, 0.0998) == "−2.35 ± 0.10"
-    assert with_error(1234.5, 99.96) == "1234 ± 100"
+    assert with_error(1234.5, 99.96) == "1230 ± 100"
     assert with_error(2.34567e9, 3e7, 1e-9) == "2.346 ± 0.030"
     assert with_error(2.0, None) == "2.000"
     assert with_error(3.0, 0.0) == "3.000 ± 0"

@@ -68,9 +68,15 @@ def _step(result: RepresentativityResult) -> str:
             return f"One sample of {here} is enough for {asked}; so is {larger}."
         return f"One sample of {here} is enough for {asked}."
     if need.number is None:
-        reason = f"no number of samples of {here} reaches {asked}, because of their bias"
         if any(bias.bias(result.preferred, size) == 0 for bias in result.bias.values()):
-            reason = f"how many samples of {here} reach {asked} is not known"
+            return f"Take {larger or 'larger samples'}: how many of {here} reach {asked} is not known."
+        hidden = _hidden(result)
+        if hidden is not None:
+            return (
+                f"Take more samples of every size first: the limit for large samples is only known within "
+                f"{percent(hidden)}, and so is the bias. As it looks, {larger or 'no size within reach'} would do."
+            )
+        reason = f"no number of samples of {here} reaches {asked}, because of their bias"
         return f"Take {larger or 'larger samples'}: {reason}."
     if row.count < need.number:
         more = f"Average {need.number} samples of {here} to know the mean within {asked}"
@@ -81,3 +87,14 @@ def _step(result: RepresentativityResult) -> str:
         closed = edge_words(result, math.ceil(size * gap / result.method.precision))
         return f"{ready}. Kinematic and static conditions would agree within {asked} at about {closed}."
     return f"{ready}, or take {larger}." if larger else f"{ready}."
+
+
+def _hidden(result: RepresentativityResult) -> float | None:
+    """The relative standard error of the limit where the bias lies within two of it, or the limit makes no sense."""
+    row = result.at(result.problem.sizes[-1], result.preferred)
+    found = []
+    for name, bias in result.bias.items():
+        limit, mean = float(bias.limit), row.parts[name].mean
+        if abs(mean - limit) <= 2 * float(bias.limit_error) or limit * mean <= 0:
+            found.append(float(bias.limit_error) / abs(mean))
+    return max(found, default=None)

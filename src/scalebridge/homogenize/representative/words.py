@@ -98,6 +98,7 @@ def with_error(value: float | int, error: float | int | None, factor: float | in
     decimals = 1 - math.floor(math.log10(float(f"{error:.1e}")))
     if max(abs(value), error) >= 1e6 or decimals > 5:
         return f"{number(value)} ± {number(error, 2)}"
+    value, error = round(value, decimals), round(error, decimals)
     decimals = max(decimals, 0)
     return f"{value:.{decimals}f} ± {error:.{decimals}f}".replace("-", "−")
 

@@ -25,7 +25,11 @@ SMALLEST = 1e-4  # of a lineal path: below, a sample has only a handful of segme
 
 
 def two_point_chart(
-    curves: Mapping[int, Curve], fractions: Mapping[int, float], reach: float | int, unit: str, theme: Theme = LIGHT
+    curves: Mapping[int, Curve],
+    fractions: Mapping[int, float],
+    reach: float | int,
+    unit: str,
+    theme: Theme = LIGHT,
 ) -> Figure:
     """S2(r) of every phase, averaged over directions, up to `reach`; dotted: f^2, where the ends are independent.
 
@@ -160,5 +164,5 @@ def plain_log_axis(axes: Axes) -> None:
     low, high = axes.get_ylim()
     decades = np.log10(high / low)
     axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.10g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())

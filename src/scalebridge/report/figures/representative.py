@@ -191,7 +191,7 @@ def needs_chart(result: RepresentativityResult, name: str, theme: Theme = LIGHT)
             )
         axes.set_yscale("log")
         axes.set_ylim(0.7, 1.6 * max([*at_hand, *(row.number or 1 for row in known)]))
-        ticks = [*sizes, *([last] if last > sizes[-1] else [])]
+        ticks = [*sizes, *([last] if last > sizes[-1] and last == need.single_size else [])]
         _sizes_axis(axes, result, ticks)
         axes.set_xlim(0.85 * fine[0], 1.03 * fine[-1])
         plain_log_axis(axes)
