@@ -6,7 +6,7 @@ from unittest import mock
 
 import numpy as np
 
-from scalebridge import Conduction, Elasticity, quantity
+from scalebridge import Conduction, Elasticity, PlaneState, Thermoelasticity, quantity
 from scalebridge.cell.boundary import KinematicUniform, Periodic, StaticUniform
 from scalebridge.core.status import Status
 from scalebridge.grid import PhaseImage, VoxelGrid
@@ -130,6 +130,18 @@ def polycrystal():
     return prescribed(problem, SamplingMethod(3))
 
 
+def thermoelasticity_2d():
+    """Plane strain, two scalars, sizes far from the precision."""
+    laws = {
+        label: Thermoelasticity.isotropic(E=quantity(E), nu=0.3, alpha=quantity("1e-5 1/K"))
+        for label, E in enumerate(("3 GPa", "70 GPa"))
+    }
+    source = GeneratorEnsemble(Tiles((8, 8), 4))
+    return prescribed(
+        RepresentativityProblem(source, Material(laws, plane=PlaneState.STRAIN), (8, 16), CONDITIONS)
+    )
+
+
 def void():
     """Nothing conducts: a mean of zero."""
     laws = Material({0: Conduction.isotropic(k=0.0), 1: Conduction.isotropic(k=0.0)})
@@ -144,5 +156,6 @@ STUDIES = {
     "one sample": one_sample,
     "long range": long_range,
     "polycrystal": polycrystal,
+    "thermoelasticity 2-D": thermoelasticity_2d,
     "void": void,
 }
