@@ -22,8 +22,15 @@ TARGET = HERE / "_build"
 MENU = {
     "": ("index",),
     "Tutorials": ("tutorials/rock_conductivity", "tutorials/composite_stiffness"),
-    "How to": ("reading-images", "boundary-conditions", "reading-the-budget", "study-files", "extending"),
-    "Background": ("verification", "error-budget", "performance"),
+    "How to": (
+        "reading-images",
+        "boundary-conditions",
+        "reading-the-budget",
+        "study-files",
+        "running-in-parallel",
+        "extending",
+    ),
+    "Background": ("verification", "verification-representativity", "error-budget", "performance"),
     "Reference": ("python", "conventions", "changes"),
 }
 ELSEWHERE = {"changes": HERE.parent / "CHANGELOG.md"}  # pages that live at the root of the repository

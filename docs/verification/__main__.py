@@ -24,6 +24,11 @@ CASES = (
     "error_budget",
     "error_budget_others",
     "error_budget_elasticity",
+    "error_budget_statistical",
+    "representativity_statistics",
+    "representativity_coverage",
+    "representativity_images",
+    "representativity_executors",
 )
 
 

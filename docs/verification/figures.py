@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from docs.verification.record import FIGURES, Table
-
-# Colours that stay apart for colour-blind readers (Okabe and Ito's order).
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-MARKERS = "osD^vP"
+from docs.verification.plotting import COLOURS, MARKERS, plot, save
+from docs.verification.record import Table
+from docs.verification.representativity_figures import DRAWINGS
 
 
 def draw(tables: Sequence[Table]) -> None:
@@ -22,34 +19,16 @@ def draw(tables: Sequence[Table]) -> None:
         "error-budget.png": _coverage,
         "error-budget-others.png": _coverage,
         "error-budget-elasticity.png": _coverage,
+        "error-budget-statistical.png": _coverage,
+        **DRAWINGS,
     }
     for table in tables:
         if table.figure:
             drawings[table.figure](table)
 
 
-def _plot(rows: int, columns: int, size: tuple[float, float]) -> Any:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained", squeeze=False)
-    for axis in axes.reshape(-1):
-        axis.spines[["top", "right"]].set_visible(False)
-    return figure, axes
-
-
-def _save(figure: Any, table: Table) -> None:
-    import matplotlib.pyplot as plt
-
-    # Without the software's name and version the file only changes when the picture does.
-    figure.savefig(FIGURES / table.figure, dpi=110, metadata={"Software": None})
-    plt.close(figure)
-
-
 def _checkerboards(table: Table) -> None:
-    figure, axes = _plot(2, 2, (8, 5.2))
+    figure, axes = plot(2, 2, (8, 5.2))
     for axis, (name, series) in zip(axes.reshape(-1), table.series.items(), strict=True):
         n = series["n"]
         axis.fill_between(n, series["lower"], series["upper"], color=COLOURS[0], alpha=0.15, lw=0)
@@ -63,7 +42,7 @@ def _checkerboards(table: Table) -> None:
         axis.set_ylabel("conductivity along x")
         axis.set_xlabel("pixels per edge")
         axis.legend(fontsize=7, frameon=False)
-    _save(figure, table)
+    save(figure, table)
 
 
 def _arrays(table: Table) -> None:
@@ -71,7 +50,7 @@ def _arrays(table: Table) -> None:
     for name in table.series:
         fraction, contrast = name.split(", ")
         names.setdefault(contrast, []).append((fraction, name))
-    figure, axes = _plot(1, len(names), (10, 3.2))
+    figure, axes = plot(1, len(names), (10, 3.2))
     for axis, (contrast, members) in zip(axes[0], names.items(), strict=True):
         for colour, marker, (fraction, name) in zip(COLOURS, MARKERS, members, strict=False):
             series = table.series[name]
@@ -87,11 +66,11 @@ def _arrays(table: Table) -> None:
         axis.set_xlabel("voxels per edge")
         axis.legend(fontsize=7, frameon=False)
     axes[0][0].set_ylabel("relative error")
-    _save(figure, table)
+    save(figure, table)
 
 
 def _coverage(table: Table) -> None:
-    figure, axes = _plot(1, 1, (5.6, 5))
+    figure, axes = plot(1, 1, (5.6, 5))
     axis = axes[0][0]
     low, high = 1.0, 0.0
     for colour, marker, (name, series) in zip(COLOURS, MARKERS, table.series.items(), strict=False):
@@ -107,4 +86,4 @@ def _coverage(table: Table) -> None:
     axis.set_xlabel("true error")
     axis.set_ylabel("claimed error")
     axis.legend(fontsize=8, frameon=False, loc="upper left")
-    _save(figure, table)
+    save(figure, table)
