@@ -41,6 +41,32 @@ def test_each_voxel_belongs_to_the_cell_of_least_power(
 
 @pytest.mark.parametrize("periodic", [True, False])
 @pytest.mark.parametrize(
+    ("shape", "cells"), [((50, 43, 37), 20), ((90, 1), 6), ((40, 3, 5), 12), ((64, 50), 1), ((40, 64), 2)]
+)
+def test_blocks_inside_of_cells_are_filled_as_if_every_voxel_were_asked(
+    shape: tuple[int, ...], cells: int, periodic: bool
+) -> None:
+    """Also where few cells meet their own images, and where a block is wider than the shape."""
+    for number in range(4):
+        random, box = np.random.default_rng(number), Box(tuple(map(float, shape)), periodic)
+        seeds, weights = random.random((cells, len(shape))) * shape, 90 * random.random(cells)
+        square = np.full(shape, np.inf)
+        expected = np.zeros(shape, int)
+        for cell in range(cells):
+            parts = [np.arange(n) + 0.5 - s for n, s in zip(shape, seeds[cell], strict=True)]
+            apart = box.nearest_image(np.stack(np.meshgrid(*parts, indexing="ij"), axis=-1))
+            power = np.sum(apart**2, axis=-1) - weights[cell]
+            expected[power < square] = cell
+            square = np.minimum(square, power)
+        assert_array_equal(power_labels(shape, box, seeds, weights), expected)
+        colours = random.integers(2, size=cells).astype(np.uint8)
+        coloured = power_labels(shape, box, seeds, weights, colours)
+        assert coloured.dtype == np.uint8
+        assert_array_equal(coloured, colours[expected])
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+@pytest.mark.parametrize(
     ("edges", "points", "cells"),
     [
         ((12.0, 10.0), (480, 400), 6),

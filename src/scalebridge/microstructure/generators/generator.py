@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, final
 
@@ -13,6 +14,8 @@ from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.microstructure.generators.image_records import image_record
 from scalebridge.microstructure.spacing import Spacing, parse_spacing
+
+_COUNTED = 1 << 22  # voxels at a time, by PhaseImage
 
 
 @final
@@ -95,6 +98,15 @@ class AbstractGenerator(abc.ABC):
         image = PhaseImage(labels, grid, (f"generated: {words}, seed {seed}",))
         drawn = Realization(image, seed, dict(orientations or {}), self.targets(), dict(noted or {}))
         return dataclasses.replace(drawn, reached=self.measure(drawn))
+
+
+def image_bytes(shape: Sequence[int], drawing: float | int, drawn: int = 1) -> int:
+    """Memory for an image at the peak: `drawing` bytes per voxel, or `drawn` while labels are counted.
+
+    Counting takes eight bytes more for each of some million voxels at a time.
+    """
+    voxels = math.prod(shape)
+    return int(max(drawing * voxels, drawn * voxels + 8 * min(voxels, _COUNTED)))
 
 
 def checked_shape(shape: Sequence[int]) -> tuple[int, ...]:

@@ -11,9 +11,15 @@ import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
+from scalebridge.microstructure.generators.generator import (
+    AbstractGenerator,
+    Realization,
+    checked_shape,
+    image_bytes,
+)
 from scalebridge.microstructure.generators.minimal_surfaces import AbstractMinimalSurface
 from scalebridge.microstructure.generators.sampled_levels import (
+    SLAB_BYTES,
     Level,
     labels_above,
     labels_of_fraction,
@@ -90,9 +96,11 @@ def _fraction_reached(lattice: MinimalSurfaceLattice | StrutLattice, drawn: Real
     return {} if lattice.fraction is None else {"fraction of label 1": drawn.image.fractions.get(1, 0.0)}
 
 
-def _estimate_bytes(shape: tuple[int, ...]) -> int:
-    """Steps and both arrays of labels, if no coordinate occurs twice; and the slabs."""
-    return 7 * math.prod(shape) + (1 << 25)
+def _estimate_bytes(lattice: MinimalSurfaceLattice | StrutLattice) -> int:
+    """Steps and labels where coordinates differ, the image, and the slabs."""
+    coordinates = _coordinates(lattice.shape, _edges(lattice.cell), False, 0)
+    distinct = math.prod(len(np.unique(np.round(np.mod(c, 1.0), 9))) for c in coordinates)
+    return 6 * distinct + image_bytes(lattice.shape, 1) + SLAB_BYTES
 
 
 def _coordinates(
@@ -136,7 +144,7 @@ class MinimalSurfaceLattice(AbstractGenerator):
         return _fraction_reached(self, realization)
 
     def estimate_bytes(self) -> int:
-        return _estimate_bytes(self.shape)
+        return _estimate_bytes(self)
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"A lattice of {self.shape} voxels", "Take a smaller shape.")
@@ -190,7 +198,7 @@ class StrutLattice(AbstractGenerator):
         return _fraction_reached(self, realization)
 
     def estimate_bytes(self) -> int:
-        return _estimate_bytes(self.shape)
+        return _estimate_bytes(self)
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"A lattice of {self.shape} voxels", "Take a smaller shape.")

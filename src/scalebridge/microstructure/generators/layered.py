@@ -10,7 +10,12 @@ import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
+from scalebridge.microstructure.generators.generator import (
+    AbstractGenerator,
+    Realization,
+    checked_shape,
+    image_bytes,
+)
 from scalebridge.microstructure.spacing import Spacing
 
 
@@ -77,7 +82,7 @@ class Laminate(AbstractGenerator):
         return _fractions_reached(realization, len(self.fractions))
 
     def estimate_bytes(self) -> int:
-        return 2 * math.prod(self.shape)
+        return image_bytes(self.shape, 1)
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"A laminate of {self.shape} voxels", "Take a smaller shape.")
@@ -136,7 +141,7 @@ class Checkerboard(AbstractGenerator):
         return {"fraction of label 1": realization.image.fractions.get(1, 0.0)}
 
     def estimate_bytes(self) -> int:
-        return 3 * math.prod(self.shape)
+        return image_bytes(self.shape, 2)
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"A checkerboard of {self.shape} voxels", "Take a smaller shape.")

@@ -12,7 +12,7 @@ import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.grid.image import MAX_LABELS, count_labels
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization
+from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, image_bytes
 from scalebridge.microstructure.generators.orientation_distribution import (
     Tensor,
     checked_orientation,
@@ -89,7 +89,8 @@ class AbstractOrientedBodies(AbstractGenerator):
     def _drawn_bytes(self, pieces: float, bytes_each: int, reach: float) -> int:
         """Memory for the labels, for `pieces` that are moved, and for the patch of voxels around one of `reach`."""
         patch = 60 * (2.3 * reach + 3) ** len(self.shape)
-        return int((4 if self.separate else 2) * math.prod(self.shape) + bytes_each * pieces + patch)
+        image = image_bytes(self.shape, 3, 3) if self.separate else image_bytes(self.shape, 2)
+        return int(max(image, bytes_each * pieces) + patch)
 
 
 def lean(frames: np.ndarray, axes: np.ndarray) -> np.ndarray:

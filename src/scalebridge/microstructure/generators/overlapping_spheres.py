@@ -11,7 +11,12 @@ import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
+from scalebridge.microstructure.generators.generator import (
+    AbstractGenerator,
+    Realization,
+    checked_shape,
+    image_bytes,
+)
 from scalebridge.microstructure.generators.voxelization import AbstractBody, Ball, voxelize
 from scalebridge.microstructure.spacing import Spacing
 
@@ -64,7 +69,7 @@ class OverlappingSpheres(AbstractGenerator):
 
     def estimate_bytes(self) -> int:
         patch = 40 * (2 * self.radius + 2) ** len(self.shape)
-        return int(math.prod(self.shape) + 24 * self.intensity * math.prod(self._box()) + patch)
+        return int(image_bytes(self.shape, 1) + 24 * self.intensity * math.prod(self._box()) + patch)
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"Spheres in {self.shape} voxels", "Take a smaller shape.")

@@ -16,7 +16,12 @@ from scalebridge.microstructure.generators.collective_rearrangement import (
     separate_balls,
     shake_balls,
 )
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
+from scalebridge.microstructure.generators.generator import (
+    AbstractGenerator,
+    Realization,
+    checked_shape,
+    image_bytes,
+)
 from scalebridge.microstructure.generators.orientation_distribution import (
     Tensor,
     checked_orientation,
@@ -118,7 +123,8 @@ class SpherePacking(AbstractGenerator):
     def estimate_bytes(self) -> int:
         d, box = len(self.shape), math.prod(self._torus())
         count = self.fraction * box / ball_volume(min(self._radii), d)
-        return int(math.prod(self.shape) * 2 + 3000 * count + 60 * (2.3 * max(self._radii) + 3) ** d)
+        patch = 60 * (2.3 * max(self._radii) + 3) ** d
+        return int(max(image_bytes(self.shape, 2), 3000 * count) + patch)
 
     def centres(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
         """Centres (n, d) and radii (n,) in voxels, before a common factor matches the fraction of voxels."""

@@ -17,6 +17,7 @@ Level = Callable[[list[np.ndarray]], np.ndarray]
 
 _STEP = 1e-6
 _SLAB = 1 << 18
+SLAB_BYTES = 60 * _SLAB
 _BITS = 16  # of the bins that steps are counted in
 _DIFFERENCE = 1e-4  # of the coordinates, for slopes
 

@@ -19,8 +19,13 @@ from scalebridge.microstructure.generators.crystal_orientations import (
     orientation_moments,
     orientation_targets,
 )
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
-from scalebridge.microstructure.generators.power_diagram import Box, fit_weights, power_labels
+from scalebridge.microstructure.generators.generator import (
+    AbstractGenerator,
+    Realization,
+    checked_shape,
+    image_bytes,
+)
+from scalebridge.microstructure.generators.power_diagram import SLAB_BYTES, Box, fit_weights, power_labels
 from scalebridge.microstructure.spacing import Spacing
 
 # A point is farther from all seeds of a Poisson process than this many mean grain sizes less than once in 1e8.
@@ -137,7 +142,7 @@ class VoronoiPolycrystal(AbstractGenerator):
         return {"mean grain volume": volume, **orientation_moments(realization)}
 
     def estimate_bytes(self) -> int:
-        return 6 * math.prod(self.shape) + (1 << 26)
+        return image_bytes(self.shape, 3.5, 2) + SLAB_BYTES
 
     def _seeds(self, random: np.random.Generator) -> np.ndarray:
         size = self.grain_volume ** (1 / len(self.shape))
@@ -165,9 +170,10 @@ class VoronoiPolycrystal(AbstractGenerator):
                 "Take a smaller shape or a larger grain_volume."
             )
         if len(present) < len(seeds):
-            renumber = np.zeros(len(seeds), np.uint8 if len(present) <= 256 else np.uint16)
+            renumber = np.zeros(len(seeds), labels.dtype)
             renumber[present] = np.arange(len(present))
-            labels = renumber[labels]
+            for layer in labels:  # indices are widened to eight bytes
+                layer[...] = renumber[layer]
         turns = draw_rotations(len(present), len(self.shape), self.texture, crystals)
         words = f"Voronoi polycrystal of {len(present)} grains, "
         words += f"hard core {self.hard_core:g}" if self.hard_core > 0 else "Poisson seeds"
@@ -250,7 +256,7 @@ class LaguerrePolycrystal(AbstractGenerator):
         }
 
     def estimate_bytes(self) -> int:
-        return 40 * math.prod(self.shape) + (1 << 26)
+        return image_bytes(self.shape, 9, 2) + SLAB_BYTES
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"A polycrystal of {self.shape} voxels", "Take a smaller shape.")

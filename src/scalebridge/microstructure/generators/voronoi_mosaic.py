@@ -7,14 +7,18 @@ import math
 from typing import final
 
 import numpy as np
-import scipy.spatial
 
 from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
-from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
+from scalebridge.microstructure.generators.generator import (
+    AbstractGenerator,
+    Realization,
+    checked_shape,
+    image_bytes,
+)
+from scalebridge.microstructure.generators.power_diagram import SLAB_BYTES, Box, power_labels
 from scalebridge.microstructure.spacing import Spacing
 
-_CHUNK = 1 << 18
 # Cells larger than this, in mean cell edges, are rarer than one in a million: a window cut from a box so much larger
 # knows no periodicity.
 _MARGIN = 3.0
@@ -58,7 +62,7 @@ class VoronoiMosaic(AbstractGenerator):
 
     def estimate_bytes(self) -> int:
         seeds = math.prod(self._box()) / self.cell_volume
-        return int(math.prod(self.shape) + 200 * seeds + 100 * _CHUNK)
+        return int(image_bytes(self.shape, 2.5) + 200 * seeds + SLAB_BYTES)
 
     def realize(self, seed: int) -> Realization:
         check_fits(self.estimate_bytes(), f"A mosaic of {self.shape} voxels", "Take a smaller shape.")
@@ -66,13 +70,7 @@ class VoronoiMosaic(AbstractGenerator):
         count = max(1, int(random.poisson(math.prod(box) / self.cell_volume)))
         seeds = random.random((count, len(box))) * box
         colour = (random.random(count) < self.fraction).astype(np.uint8)
-        tree = scipy.spatial.cKDTree(seeds, boxsize=box if self.periodic else None)
-        corner = 0.5 + 0.5 * (box - self.shape)
-        labels = np.empty(self.shape, np.uint8)
-        flat = labels.reshape(-1)
-        for start in range(0, flat.size, _CHUNK):
-            index = np.arange(start, min(start + _CHUNK, flat.size))
-            points = np.stack(np.unravel_index(index, self.shape), axis=-1) + corner
-            flat[index] = colour[tree.query(points)[1]]
+        window = Box(tuple(map(float, self.shape)), self.periodic)
+        labels = power_labels(self.shape, window, seeds - 0.5 * (box - self.shape), values=colour)
         words = f"Poisson-Voronoi mosaic, mean cell volume {self.cell_volume:g} voxels, fraction {self.fraction:g}"
         return self._realization(labels, seed, words)
