@@ -19,7 +19,7 @@ GROUPS = {
                "VoxelGrid", "Field", "generate"),
     "Laws": ("Conduction", "Elasticity", "Thermoelasticity", "PlaneState", "quantity"),
     "Boundary conditions": ("Periodic", "KinematicUniform", "StaticUniform", "OppositeFaces", "Platens"),
-    "Solving": ("homogenize", "estimate", "HomogenizationResult", "enable_compilation_cache"),
+    "Solving": ("homogenize", "estimate", "Subvolumes", "HomogenizationResult", "enable_compilation_cache"),
     "Writing": ("write_report", "write_results"),
 }  # fmt: skip
 HEAD = """# The Python names

@@ -155,3 +155,25 @@ def test_engineering_constants_are_broken_between_entries_only() -> None:
     assert max(len(line) for line in lines) <= WIDTH
     assert sum(line.count("G_xy = 1.500 GPa") for line in lines) == 1
     assert all(line.endswith((",", "e9")) for line in lines)
+
+
+def test_thermoelasticity_prints_its_expansion() -> None:
+    result = thermoelasticity_result()
+    lines = to_text(result).splitlines()
+    (line,) = [line for line in lines if "thermal expansion" in line]
+    # Mandel 1e-7 of the yz component is engineering shear sqrt(2) 1e-7.
+    assert "xx 41.000, yy 43.000, zz 46.000, yz 0.141, xz 0.283, xy 0.424 ×10⁻⁶ 1/K" in line
+    assert "engineering shear" in line
+    assert any("stress per kelvin at fixed strain: xx −" in line for line in lines)
+    flat = to_text(elasticity_result(fields=False))
+    assert "thermal expansion" not in flat
+
+
+def test_text_fits_a_terminal_of_a_hundred_columns() -> None:
+    assert WIDTH <= 100
+    result = conduction_result()
+    terms = tuple(dataclasses.replace(t, remedy="do this and that " * 12) for t in result.error.terms)
+    text = budget_text(dataclasses.replace(result, error=ErrorBudget(terms, None)))
+    assert "next: do this" in text
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert text.split().count("do") == 12

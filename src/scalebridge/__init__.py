@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scalebridge.homogenize.driver import homogenize
     from scalebridge.homogenize.forecast import estimate
     from scalebridge.homogenize.result import HomogenizationResult
+    from scalebridge.homogenize.subvolumes import Subvolumes
     from scalebridge.material import Conduction, Elasticity, Thermoelasticity
     from scalebridge.material.plane import PlaneState
     from scalebridge.microstructure import RawLayout, describe, generate, read_grey, read_image, write_image
@@ -42,6 +43,7 @@ __all__ = [
     "Platens",
     "RawLayout",
     "StaticUniform",
+    "Subvolumes",
     "Thermoelasticity",
     "VoxelGrid",
     "describe",
@@ -72,6 +74,7 @@ _HOME = {
     "Platens": "scalebridge.cell.boundary",
     "RawLayout": "scalebridge.microstructure",
     "StaticUniform": "scalebridge.cell.boundary",
+    "Subvolumes": "scalebridge.homogenize.subvolumes",
     "Thermoelasticity": "scalebridge.material",
     "VoxelGrid": "scalebridge.grid",
     "describe": "scalebridge.microstructure",

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from scalebridge.cli.options import Condition, Flag, ImageOptions, ProgressStyle, phase_sections
+from scalebridge.cli.options import Condition, Flag, ImageOptions, ProgressStyle, numbers, phase_sections
 from scalebridge.core.errors import StudyError
 
 _DEFAULT_IMAGE = ImageOptions()
@@ -27,6 +27,7 @@ def homogenize(
     conditions: str | None = None,
     accuracy: float | None = None,
     residual: float | None = None,
+    subvolumes: str | None = None,
     fields: Flag = False,
     output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
     json: Flag = False,
@@ -62,6 +63,9 @@ def homogenize(
         Relative error to reach, all terms of the budget together, e.g. 0.01.
     residual: float
         Fixed solver tolerance instead, e.g. 1e-6.
+    subvolumes: str
+        Solve windows of the image too: gives the statistical term of the error budget. auto, or their edges in
+        voxels: 64,48,32.
     fields: bool
         Also keep the local fields (fields.vti in the output folder).
     output: str
@@ -89,7 +93,13 @@ def homogenize(
         "phase": phase_sections(phase),
         "boundary": boundary,
         "accuracy": {
-            key: value for key, value in (("target", accuracy), ("residual", residual)) if value is not None
+            key: value
+            for key, value in (
+                ("target", accuracy),
+                ("residual", residual),
+                ("subvolumes", None if subvolumes is None else _subvolumes(subvolumes)),
+            )
+            if value is not None
         },
         "output": {"fields": fields} | ({"folder": output} if output is not None else {}),
     }
@@ -105,12 +115,20 @@ def homogenize(
     )
 
 
+def _subvolumes(text: str) -> str | list[int]:
+    """ "auto", or edges: a word that is neither is left to the study, which knows what it takes."""
+    if not text[:1].isdigit():
+        return text
+    return [int(n) for n in numbers(text, "--subvolumes", whole=True)]
+
+
 def _in_option_names(message: str) -> str:
     """A study speaks of its keys; people at the command line gave options."""
     names = {
         "image.raw.shape": "--raw-shape", "image.raw.dtype": "--raw-dtype", "image.raw.order": "--raw-order",
         "image.raw.offset": "--raw-offset", "image.keep_largest": "--keep-largest", "image.path": "IMAGE",
         "boundary.compare": "--conditions", "boundary.condition": "--bc", "boundary": "--bc",
+        "accuracy.subvolumes": "--subvolumes",
         "accuracy.target": "--accuracy", "accuracy.residual": "--residual", "output.folder": "--output",
         "image.": "--", "physics.": "--", "boundary.": "--", "accuracy": "--accuracy/--residual",
     }  # fmt: skip

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, final
 
 import numpy as np
 
@@ -115,12 +117,24 @@ def parameter_term(error: float | None, found: Sequence[Sensitivity] = ()) -> Er
     )
 
 
-def statistical_term() -> ErrorTerm:
-    """How representative one image is; needs several."""
-    return ErrorTerm(
-        "statistical", None, "Not assessed: one image is one sample of the material.",
-        "Compare sub-volumes or several images of the same material.",
-    )  # fmt: skip
+@final
+@dataclasses.dataclass(frozen=True, eq=False)
+class StatisticalError:
+    """The statistical term, sentences for the warnings, and the numbers behind it in plain data."""
+
+    term: ErrorTerm
+    warnings: tuple[str, ...] = ()
+    record: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+def statistical_term(
+    value: float | None = None,
+    how: str = "Not assessed: one image is one sample of the material.",
+    remedy: str = "Compare sub-volumes (subvolumes=..., --subvolumes auto) or several images of the same material.",
+    asked: bool = False,
+) -> ErrorTerm:
+    """How far the material may be from this one sample of it (statistical_error.py), or why nobody knows."""
+    return ErrorTerm("statistical", value, how, remedy, asked)
 
 
 def budget(terms: Sequence[ErrorTerm], accuracy: float | None) -> ErrorBudget:

@@ -35,6 +35,7 @@ from scalebridge.homogenize.phases import Phases, collect_phases
 from scalebridge.homogenize.resolution import Prolonged, coarser_images, resolution_estimate
 from scalebridge.homogenize.result import Bracket, HomogenizationResult, SolverRecord, Verdict
 from scalebridge.homogenize.spread import check_conditions, spread_of_conditions
+from scalebridge.homogenize.subvolumes import Subvolumes
 from scalebridge.homogenize.thermal import thermal_expansion, unknown_effects, with_expansion
 from scalebridge.homogenize.validity import (
     Transport,
@@ -66,6 +67,7 @@ def homogenize(
     fields: bool = False,
     conditions: Sequence[AbstractBoundary] = (),
     orientations: Mapping[int, np.ndarray] | None = None,
+    subvolumes: Subvolumes | None = None,
     progress: AbstractProgress | None = None,
     store: AbstractStore | None = None,
     throw: bool = True,
@@ -75,7 +77,8 @@ def homogenize(
     laws: one per label, all Conduction, all Elasticity or all Thermoelasticity. boundary: Periodic() by default.
     accuracy: total relative error wanted; it decides when to stop iterating. residual: a fixed relative residual
     instead. conditions: other boundary conditions to compare with (the boundary term of the budget). orientations:
-    per label, rotations (d, d, *shape) of that phase's axes in every voxel. fields: keep the local fields of every
+    per label, rotations (d, d, *shape) of that phase's axes in every voxel. subvolumes: solve windows of the image too
+    (the statistical term of the budget). fields: keep the local fields of every
     unit load. store: where finished loads are kept so that an interrupted run can resume.
     Fails when: labels and laws do not match (PhaseError), tolerances are out of range (InputError), or the iteration
     does not converge (ConvergenceError, unless throw=False: then `status` says so).
@@ -95,17 +98,40 @@ def homogenize(
     phases = collect_phases(image, laws, plane, orientations)
     progress.update("read", 0, 0, "connectivity")
     found = transport(phases, boundary)
-    request = _Request(
-        phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
-    )
     with CompilationClock() as clock:
+        sample = terms.StatisticalError(terms.statistical_term())
+        if subvolumes is not None:
+            from scalebridge.homogenize.statistical_error import statistical_error  # loads scipy.stats
+
+            sample = statistical_error(phases, boundary, found, subvolumes, accuracy, progress, store)
         if isinstance(boundary, OppositeFaces):
             result = homogenize_between_faces(
-                phases, boundary, accuracy, residual, fields, tuple(conditions), found, progress, store
+                phases,
+                boundary,
+                accuracy,
+                residual,
+                fields,
+                tuple(conditions),
+                found,
+                sample,
+                progress,
+                store,
             )
         else:
+            request = _Request(
+                phases,
+                boundary,
+                accuracy,
+                residual,
+                fields,
+                tuple(conditions),
+                found,
+                sample,
+                progress,
+                store,
+            )
             result = _all_loads(request)
-    settings = _settings(phases, boundary, accuracy, residual, conditions)
+    settings = _settings(phases, boundary, accuracy, residual, conditions, subvolumes)
     seconds = time.perf_counter() - begin
     result = dataclasses.replace(
         result,
@@ -139,6 +165,7 @@ class _Request:
     fields: bool
     conditions: tuple[AbstractBoundary, ...]
     transport: Transport
+    sample: terms.StatisticalError
     progress: AbstractProgress
     store: AbstractStore
 
@@ -216,7 +243,7 @@ def _all_loads(request: _Request) -> HomogenizationResult:
             ),
             terms.boundary_term(spread, boundary.name),
             terms.parameter_term(parameter_error(found), found),
-            terms.statistical_term(),
+            request.sample.term,
         ],
         request.accuracy,
     )
@@ -233,6 +260,9 @@ def _all_loads(request: _Request) -> HomogenizationResult:
         extra["heat_free_stress"] = thermal.heat_free_stress
         extra["expansion"] = thermal.expansion
         notes += [note for note in (thermal.note, unknown_effects(found)) if note]
+    notes += request.sample.warnings
+    if request.sample.record:
+        extra["subvolumes"] = request.sample.record
     if error.reservation:
         notes.append(error.reservation)
     status = fine.solution.status
@@ -376,12 +406,14 @@ def _settings(
     accuracy: float | None,
     residual: float | None,
     conditions: Sequence[AbstractBoundary],
+    subvolumes: Subvolumes | None,
 ) -> dict[str, Any]:
     return {
         "boundary": repr(boundary),
         "conditions": [repr(c) for c in conditions],
         "accuracy": accuracy,
         "residual": residual,
+        "subvolumes": None if subvolumes is None else dataclasses.asdict(subvolumes),
         "plane": None if phases.plane is None else str(phases.plane.value),
         "laws": {str(label): law.record() for label, law in phases.by_label.items()},
     }

@@ -12,6 +12,7 @@ from scalebridge.core.memory import format_bytes
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize.bracket import BESIDE_UP_TO
 from scalebridge.homogenize.cells import SPILL_BYTES
+from scalebridge.homogenize.subvolumes import WindowPlan
 from scalebridge.material.conduction import Conduction
 from scalebridge.material.law import AbstractLaw
 
@@ -24,6 +25,7 @@ BYTES_BESIDE = (
 SECONDS_SCALAR, SECONDS_VECTOR = 1.2e-8, 7e-8
 BASE_SCALAR, BASE_VECTOR = 7.5e8, 5.5e8
 START_SECONDS = 4.0
+WINDOW_SECONDS, COMPILE_SECONDS = 0.05, 2.0  # of every window, and of every size of windows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,9 +53,16 @@ def _duration(seconds: float) -> str:
 
 
 def estimate(
-    image: PhaseImage, laws: Mapping[int, AbstractLaw], *, boundary: AbstractBoundary | None = None
+    image: PhaseImage,
+    laws: Mapping[int, AbstractLaw],
+    *,
+    boundary: AbstractBoundary | None = None,
+    windows: WindowPlan | None = None,
 ) -> Estimate:
-    """Memory and time of `homogenize` with the same arguments and its default accuracy."""
+    """Memory and time of `homogenize` with the same arguments and its default accuracy.
+
+    windows: the sub-volumes of the statistical term (`plan_windows`); one after the other, they take time only.
+    """
     boundary = boundary or Periodic()
     ndim = image.grid.ndim
     vector = not all(isinstance(law, Conduction) for law in laws.values())
@@ -69,4 +78,9 @@ def estimate(
     total = (BASE_VECTOR if vector else BASE_SCALAR) + voxels * per_voxel * batch + min(stored, SPILL_BYTES)
     if not vector and boundary.periodic and image.grid.size <= BESIDE_UP_TO:
         total += voxels * BYTES_BESIDE
+    if windows is not None:
+        solved = len(PAIRS[ndim]) if vector else ndim  # whole tensors, also between faces
+        there = sum(count * size**ndim for count, size in zip(windows.counts, windows.sizes, strict=True))
+        seconds *= 1 + there * solved / (voxels * loads)
+        seconds += WINDOW_SECONDS * sum(windows.counts) + COMPILE_SECONDS * len(windows.sizes)
     return Estimate(int(total), START_SECONDS + seconds, iterations, loads)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces
+from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Platens, Sides
 from scalebridge.cell.finite_volume import (
     FiniteVolumeSolution,
     MultigridConjugateGradients,
@@ -39,7 +39,7 @@ from scalebridge.homogenize.result import (
     TensorBounds,
     Verdict,
 )
-from scalebridge.homogenize.spread import spread_of_conditions
+from scalebridge.homogenize.spread import SINGULAR, shown_between_faces, spread_of_conditions
 from scalebridge.homogenize.validity import (
     Transport,
     interface_share,
@@ -60,14 +60,14 @@ def homogenize_between_faces(
     fields: bool,
     conditions: tuple[AbstractBoundary, ...],
     found: Transport,
+    sample: terms.StatisticalError,
     progress: AbstractProgress,
     store: AbstractStore,
 ) -> HomogenizationResult:
     """The scalar along `boundary.axis`, with budget, bracket and (one conducting phase) tortuosity."""
     boundary.edges(phases.image.grid.ndim, None)
-    if volumes_problem(phases, boundary) is not None:
-        return _conduction(phases, boundary, accuracy, residual, fields, conditions, found, progress, store)
-    return _elements(phases, boundary, accuracy, residual, fields, conditions, found, progress, store)
+    solve = _elements if volumes_problem(phases, boundary) is None else _conduction
+    return solve(phases, boundary, accuracy, residual, fields, conditions, found, sample, progress, store)
 
 
 def _energy_tolerance(accuracy: float | None, discretization: float) -> float:
@@ -92,7 +92,8 @@ def _solve_volumes(
 
 def _conduction(
     phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
-    conditions: tuple[AbstractBoundary, ...], found: Transport, progress: AbstractProgress, store: AbstractStore,
+    conditions: tuple[AbstractBoundary, ...], found: Transport, sample: terms.StatisticalError,
+    progress: AbstractProgress, store: AbstractStore,
 ) -> HomogenizationResult:  # fmt: skip
     image = phases.image
     exact = len(image.present) == 1
@@ -153,7 +154,7 @@ def _conduction(
         store,
     )
     return _result(
-        phases, boundary, value, accuracy, float(np.max(solution.energy_error)), ladder, bracket, exact, found,
+        phases, boundary, value, accuracy, float(np.max(solution.energy_error)), ladder, bracket, exact, found, sample,
         record, solution.status, {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, fields, notes, spread,
         solution,
     )  # fmt: skip
@@ -161,7 +162,8 @@ def _conduction(
 
 def _elements(
     phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
-    conditions: tuple[AbstractBoundary, ...], found: Transport, progress: AbstractProgress, store: AbstractStore,
+    conditions: tuple[AbstractBoundary, ...], found: Transport, sample: terms.StatisticalError,
+    progress: AbstractProgress, store: AbstractStore,
 ) -> HomogenizationResult:  # fmt: skip
     image = phases.image
     exact = len(image.present) == 1 and not phases.orientations
@@ -206,13 +208,14 @@ def _elements(
     )
     return _result(
         phases, boundary, value, accuracy, float(np.max(solution.energy_error, initial=0.0)), ladder, None, exact,
-        found, record, solution.status, checks, sensitivity, cell, fields, [], spread,
+        found, sample, record, solution.status, checks, sensitivity, cell, fields, [], spread,
     )  # fmt: skip
 
 
 def _result(
     phases: Phases, boundary: OppositeFaces, value: np.ndarray, accuracy: float | None, algebraic: float, ladder: Any,
-    bracket: Bracket | None, exact: bool, found: Transport, record: SolverRecord, status: Status,
+    bracket: Bracket | None, exact: bool, found: Transport, sample: terms.StatisticalError, record: SolverRecord,
+    status: Status,
     checks: dict[str, float], sensitivity: tuple[Sensitivity, ...], cell: SolvedCell | None, fields: bool,
     notes: list[str], spread: list[tuple[str, float]], volumes: FiniteVolumeSolution | None = None,
 ) -> HomogenizationResult:  # fmt: skip
@@ -237,18 +240,28 @@ def _result(
             ),
             terms.boundary_term(spread, boundary.name),
             terms.parameter_term(parameter_error(sensitivity), sensitivity),
-            terms.statistical_term(),
+            sample.term,
         ],
         accuracy,
     )
+    notes = [*notes, *sample.warnings]
     if error.reservation:
-        notes = [*notes, error.reservation]
+        notes.append(error.reservation)
     if status is Status.CONVERGED and error.met is False:
         status = Status.ACCURACY_NOT_MET
     records = phase_records(phases)
     extra: dict[str, Any] = dict(names.extra)
+    if sample.record:
+        extra["subvolumes"] = sample.record
     if not phases.vector:
         extra.update(tortuosity_of(phases, boundary, float(value[0, 0]), found))
+    if not found.carries[boundary.axis]:
+        noun = "stiffness" if phases.vector else "conductivity"
+        without = " and no tortuosity exists" if extra.get("tortuosity", 0.0) is None else ""
+        notes.insert(
+            0,
+            f"Nothing connects the two faces along {'xyz'[boundary.axis]}: the {noun} is exactly zero{without}.",
+        )
     verdicts: list[Verdict | None] = [
         percolation_verdict(phases, found, boundary),
         resolution_verdict(image, interface_share(image)),
@@ -282,10 +295,21 @@ def _result(
 
 
 def tortuosity_of(phases: Phases, boundary: OppositeFaces, value: float, found: Transport) -> dict[str, Any]:
-    """tau = fraction k / k_eff and the formation factor k / k_eff, when exactly one phase conducts and percolates."""
+    """tau = fraction k / k_eff and the formation factor k / k_eff, when exactly one phase conducts.
+
+    None, with the reason, where that phase does not connect the two faces: no path, no tortuosity.
+    """
     conducting = np.flatnonzero(~phases.void)
-    if len(conducting) != 1 or len(phases.laws) < 2 or value <= 0 or not found.carries[boundary.axis]:
+    if len(conducting) != 1 or len(phases.laws) < 2:
         return {}
+    if value <= 0 or not found.carries[boundary.axis]:
+        why = "the conducting phase does not connect the two faces"
+        return {
+            "tortuosity": None,
+            "formation_factor": None,
+            "effective_over_intrinsic": 0.0,
+            "reasons": {"tortuosity": why, "formation_factor": why},
+        }
     p = int(conducting[0])
     k = float(phases.matrices[p][boundary.axis, boundary.axis])
     fraction = phases.image.fractions[phases.image.present[p]]
@@ -296,16 +320,44 @@ def tortuosity_of(phases: Phases, boundary: OppositeFaces, value: float, found: 
     }
 
 
-def _along(bounds: TensorBounds, phases: Phases, boundary: OppositeFaces) -> TensorBounds | None:
-    """Voigt and Reuss along the axis; for a Young's modulus between platens they need the whole tensor."""
+def _along(bounds: TensorBounds, phases: Phases, boundary: OppositeFaces) -> TensorBounds:
+    """Voigt and Reuss along the axis, or what uniform strains and stresses that the set-up allows give."""
     if phases.vector:
-        return None
+        return platen_bounds(bounds, boundary, phases.image.grid.ndim)
     a = boundary.axis
     return TensorBounds(
         bounds.voigt[a : a + 1, a : a + 1],
         bounds.reuss[a : a + 1, a : a + 1],
         bounds.hashin_shtrikman,
         bounds.note,
+    )
+
+
+def platen_bounds(bounds: TensorBounds, boundary: OppositeFaces, ndim: int) -> TensorBounds:
+    """Bounds (1, 1) of the apparent modulus between platens from the Voigt and Reuss stiffness of the phases.
+
+    Above: the energy of the best uniform strain that the set-up admits in the mean stiffness. Clamped platens or
+    symmetric sides hold all other components (C_aa); smooth platens with free sides hold none (1 / (C^-1)_aa). Below:
+    the best uniform stress in equilibrium with the sides in the mean compliance. Free sides leave the axial
+    component alone (1 / S_aa); symmetric sides, which carry no shear, take all normal ones. References: [hill1963].
+    """
+    a = boundary.axis
+    free = OppositeFaces(a, Platens.SMOOTH, Sides.FREE)
+    if boundary.sides is Sides.SYMMETRIC:
+        m = len(bounds.reuss)
+        normal, shear = np.ix_(range(ndim), range(ndim)), np.ix_(range(ndim, m), range(ndim, m))
+        cross = bounds.reuss[:ndim, ndim:]
+        inverse = np.linalg.pinv(bounds.reuss[shear], rcond=SINGULAR, hermitian=True)
+        low = float((bounds.reuss[normal] - cross @ inverse @ cross.T)[a, a])
+    else:
+        low = shown_between_faces(bounds.reuss, free, True)
+    held = boundary.sides is Sides.SYMMETRIC or boundary.platens is Platens.CLAMPED
+    high = float(bounds.voigt[a, a]) if held else shown_between_faces(bounds.voigt, free, True)
+    return TensorBounds(
+        np.array([[high]]),
+        np.array([[low]]),
+        None,
+        "Bounds of the apparent modulus between these platens; Hashin-Shtrikman bounds are for the whole material.",
     )
 
 

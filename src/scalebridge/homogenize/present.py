@@ -13,9 +13,10 @@ import numpy as np
 from scalebridge.homogenize import words
 from scalebridge.homogenize.json_record import ordering, reported
 from scalebridge.homogenize.result import ErrorTerm, HomogenizationResult
+from scalebridge.numerics.mandel import strain_to_voigt, stress_to_voigt
 
 BAR = 16  # characters of the longest bar
-WIDTH = 110  # of a line of text: explanations are wrapped beside their bar
+WIDTH = 100  # of a line of text: explanations are wrapped beside their bar
 # Inline in the cell of a notebook, so that it works without any style sheet, in light and dark themes alike.
 _CELL = "padding:2px 10px;text-align:right;font-variant-numeric:tabular-nums"
 _TABLE = '<table style="border-collapse:collapse;color:inherit;font:inherit">'
@@ -52,6 +53,26 @@ def tensor_text(result: HomogenizationResult) -> str:
     return "\n".join([head + unit + note, *rows])
 
 
+def vector_lines(result: HomogenizationResult) -> list[str]:
+    """Thermal expansion and heat-free stress, component by component; nothing in other physics."""
+    lines: list[str] = []
+    kinds = (
+        ("expansion", "thermal expansion (engineering shear)", strain_to_voigt, "1/K" if result.unit else ""),
+        ("heat_free_stress", "stress per kelvin at fixed strain", stress_to_voigt, result.unit),
+    )
+    for name, title, to_voigt, unit in kinds:
+        vector = result.extra.get(name)
+        if vector is None or np.ndim(vector) != 1:
+            continue
+        shown = to_voigt(np.asarray(vector, float))
+        scale = words.scale_of(float(np.abs(shown).max(initial=0.0)), unit)
+        cells = words.aligned(shown[None] * scale.factor)[0]
+        entries = [f"{n} {c}" for n, c in zip(ordering(result), cells, strict=False)]
+        text = f"{title}: {', '.join(entries)} {scale.unit}".rstrip()
+        lines += textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="    ")
+    return lines
+
+
 def budget_text(result: HomogenizationResult) -> str:
     """One line per term of the error budget, with a bar; what was not assessed is said so."""
     lines = []
@@ -64,7 +85,8 @@ def budget_text(result: HomogenizationResult) -> str:
         lines += [" " * len(head) + more for more in how[1:]]
     lines.append(f"  {'total':<15}{words.percent(result.error.total):>13}")
     if result.error.next_step:
-        lines.append(f"  next: {result.error.next_step}")
+        step = f"next: {result.error.next_step}"
+        lines += textwrap.wrap(step, WIDTH, initial_indent="  ", subsequent_indent=" " * 8)
     return "\n".join(lines)
 
 
@@ -76,7 +98,7 @@ def to_text(result: HomogenizationResult) -> str:
     ]
     lines += [f"  ✗ {v.assumption}: {v.message}" for v in result.validity if v.ok is False]
     lines += [f"  ! {warning}" for warning in result.warnings]
-    lines += ["", tensor_text(result), ""]
+    lines += ["", tensor_text(result), *vector_lines(result), ""]
     for name in ("tortuosity", "formation_factor", "engineering"):
         if result.extra.get(name) is not None:
             entry = f"{words.spoken(name)}: {entry_text(result, result.extra[name])}"
@@ -120,7 +142,9 @@ def quantity_text(result: HomogenizationResult, name: str, value: object) -> str
     if name == "principal_values":
         return words.scale_for(result).show(float(value))
     is_modulus = result.unit == "Pa" and name.split("_")[0] in ("E", "K", "G", "bulk", "shear", "young")
-    return words.scale_of(float(value), "Pa").show(float(value)) if is_modulus else words.number(float(value))
+    if is_modulus:
+        return words.scale_of(float(value), "Pa").show(float(value))
+    return str(value) if isinstance(value, int) else words.number(float(value))
 
 
 def bar_svg(share: float, width: int = 160, height: int = 10) -> str:

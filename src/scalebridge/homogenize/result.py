@@ -26,13 +26,15 @@ ESSENTIAL_TERMS = ("algebraic", "discretization")
 class ErrorTerm:
     """One term of the budget, relative to the norm of the tensor; `value` None means not assessed.
 
-    `how` says in words how the number was found, `remedy` what would make it smaller.
+    `how` says in words how the number was found, `remedy` what would make it smaller. asked: it was asked for, so that
+    without it nothing is known about the accuracy.
     """
 
     name: str
     value: float | None
     how: str = ""
     remedy: str = ""
+    asked: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +54,9 @@ class ErrorBudget:
 
     @property
     def missing(self) -> ErrorTerm | None:
-        """The essential term that was not assessed, if there is one: then nothing is known about the accuracy."""
-        return next((t for t in self.terms if t.name in ESSENTIAL_TERMS and t.value is None), None)
+        """The term that is essential, or was asked for, and not assessed: then nothing is known about the accuracy."""
+        needed = (t for t in self.terms if t.name in ESSENTIAL_TERMS or t.asked)
+        return next((t for t in needed if t.value is None), None)
 
     @property
     def largest(self) -> ErrorTerm | None:
@@ -79,10 +82,18 @@ class ErrorBudget:
 
     @property
     def reservation(self) -> str:
-        """What an accuracy that was asked for cannot be judged by, as a sentence; "" where nothing is missing."""
+        """What an accuracy that was asked for cannot be judged by, or which sample cannot have it, as a sentence."""
         missing = self.missing
-        if self.accuracy is None or missing is None:
+        if self.accuracy is None:
             return ""
+        if missing is None:
+            sample = next((t for t in self.terms if t.name == "statistical"), None)
+            if sample is None or sample.value is None or sample.value <= self.accuracy:
+                return ""
+            return (
+                f"No solver can meet the accuracy of {self.accuracy:.2g} on this image: as one sample of the material "
+                f"it may be off by {sample.value:.2g}. {sample.remedy}".rstrip()
+            )
         return (
             f"Whether the accuracy of {self.accuracy:.2g} is met is not known: the {missing.name} error was not "
             f"assessed. {missing.how}".rstrip()

@@ -54,6 +54,8 @@ condition = "periodic"       # "periodic", "kubc", "subc" or "faces"
 [accuracy]
 target = 0.01                # relative error to reach, all terms of the budget together
 # residual = 1e-6            # or: a fixed tolerance of the solver
+# subvolumes = "auto"        # also solve windows of the image, for the statistical term of the error budget;
+                             # or their edges in voxels: [64, 48, 32]
 
 [output]
 folder = "results"           # relative to this file; left out: print only

@@ -21,6 +21,7 @@ from scalebridge.cell.boundary import (
 from scalebridge.core.errors import InputError, LawError, PhaseError, StudyError, UnitError
 from scalebridge.core.units import Dimension, parse_uncertain
 from scalebridge.grid import PhaseImage
+from scalebridge.homogenize.subvolumes import Subvolumes, WindowPlan, plan_windows
 from scalebridge.material.from_properties import dimension_of, law_from_properties
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState
@@ -31,7 +32,10 @@ from scalebridge.study.schema import BoundarySection, PhaseSection, PhysicsName,
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-    """Everything a run needs, checked. `inputs`: the files by role; `notes`: choices made for the user."""
+    """Everything a run needs, checked. `inputs`: the files by role; `notes`: choices made for the user.
+
+    `windows`: what `subvolumes`, if asked for, come to in this image.
+    """
 
     study: Study
     image: PhaseImage
@@ -42,6 +46,8 @@ class Plan:
     orientations: Mapping[int, np.ndarray]
     inputs: Mapping[str, Path]
     notes: tuple[str, ...] = ()
+    subvolumes: Subvolumes | None = None
+    windows: WindowPlan | None = None
 
     @property
     def words(self) -> str:
@@ -62,6 +68,8 @@ class Plan:
             lines.append(f"Accuracy   fixed residual {accuracy.residual:g}")
         elif accuracy.target is not None:
             lines.append(f"Accuracy   {accuracy.target:.2%} of the tensor's norm, all error terms together")
+        if self.windows is not None:
+            lines.append(f"Windows    {self.windows.words}, for the statistical term")
         lines += [f"Note       {note}" for note in self.notes]
         return "\n".join(lines)
 
@@ -92,7 +100,27 @@ def prepare(study: Study, base: Path | str = ".") -> Plan:
             path = base / phase.orientations
             inputs[f"orientations of phase {phase.label}"] = path
             orientations[phase.label] = _rotations(path, image)
-    return Plan(study, image, laws, boundary, conditions, plane, orientations, inputs, tuple(notes))
+    subvolumes = _subvolumes(study)
+    return Plan(
+        study,
+        image,
+        laws,
+        boundary,
+        conditions,
+        plane,
+        orientations,
+        inputs,
+        tuple(notes),
+        subvolumes,
+        None if subvolumes is None else plan_windows(image, subvolumes),
+    )
+
+
+def _subvolumes(study: Study) -> Subvolumes | None:
+    asked = study.accuracy.subvolumes
+    if asked is None:
+        return None
+    return Subvolumes() if asked == "auto" else Subvolumes(tuple(asked))
 
 
 def check_labels(image: PhaseImage, laws: Mapping[int, AbstractLaw]) -> None:

@@ -18,7 +18,7 @@ from scalebridge.study.schema import DEFAULT_ACCURACY
 
 def estimate_plan(plan: Plan) -> Estimate:
     """Memory, time and iterations of a plan before it is run: an `Estimate` with bytes, seconds, words."""
-    return estimate(plan.image, plan.laws, boundary=plan.boundary)
+    return estimate(plan.image, plan.laws, boundary=plan.boundary, windows=plan.windows)
 
 
 def run(
@@ -45,6 +45,7 @@ def run(
         fields=plan.study.output.fields,
         conditions=plan.conditions,
         orientations=plan.orientations or None,
+        subvolumes=plan.subvolumes,
         progress=progress if progress is not None else SilentProgress(),
         store=store if store is not None else NullStore(),
     )

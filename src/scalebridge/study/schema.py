@@ -124,10 +124,25 @@ class BoundarySection(Section):
 
 @final
 class AccuracySection(Section):
-    """`target`: relative error to reach, all terms together. `residual`: fixed solver tolerance instead."""
+    """`target`: relative error to reach, all terms together. `residual`: fixed solver tolerance instead.
+
+    `subvolumes`: "auto", or the edges in voxels of windows to compare, for the statistical term.
+    """
 
     target: Annotated[float, Field(gt=0, lt=1)] | None = None
     residual: Annotated[float, Field(gt=0, lt=1)] | None = None
+    subvolumes: Literal["auto"] | list[int] | None = None
+
+    @field_validator("subvolumes", mode="before")
+    @classmethod
+    def _windows(cls, value: Any) -> Any:
+        edges = value if isinstance(value, list) else []
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 1 for n in edges)
+        if value in (None, "auto") or (whole and 2 <= len(edges) <= 8):
+            return value
+        raise ValueError(
+            f'expected "auto" or two to eight edges of windows in voxels, e.g. [64, 48, 32], got {value!r}'
+        )
 
     @model_validator(mode="after")
     def _one_criterion(self) -> AccuracySection:

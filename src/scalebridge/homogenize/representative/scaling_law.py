@@ -84,11 +84,14 @@ def fit_scaling_law(
     variances: Sequence[float | int],
     counts: Sequence[int],
     point_variance: float | int | None = None,
+    exponent: tuple[float, float] | None = None,
 ) -> ScalingLaw | None:
     """Fit to the sample variances s^2 (of `counts` samples each) at `volumes`.
 
     Sizes too small for the law are left out where two or more larger ones remain. With a single usable size alpha = 1
-    is assumed. None when no size has two samples that differ, or when the scatter does not fall at all.
+    is assumed. exponent: what is known of alpha beforehand, mean and standard deviation; it enters like an
+    observation, and the errors of the fit are then those of the counts alone.
+    None when no size has two samples that differ, or when the scatter does not fall at all.
     """
     rows = [
         (np.log(v), np.log(s2), n)
@@ -109,13 +112,17 @@ def fit_scaling_law(
         return ScalingLaw(float(np.average(y + x, weights=weight)), 1.0, None, point_variance, 1, False)
     design = np.stack([np.ones_like(x), -x], axis=1)
     normal = design.T @ (design * weight[:, None])
+    right = design.T @ (weight * y)
+    if exponent is not None:
+        normal[1, 1] += exponent[1] ** -2
+        right[1] += exponent[0] * exponent[1] ** -2
     covariance = np.linalg.inv(normal)
-    intercept, alpha = covariance @ (design.T @ (weight * y))
+    intercept, alpha = covariance @ right
     if alpha <= 0.05:  # the scatter does not fall: nothing can be inverted for a volume
         return None
     # If the sizes scatter about the law by more than their own errors allow, the errors are larger.
     excess = len(x) - 2
-    if excess > 0:
+    if excess > 0 and exponent is None:
         misfit = float(np.sum(weight * (y - design @ np.array([intercept, alpha])) ** 2))
         covariance = covariance * max(1.0, misfit / excess)
     return ScalingLaw(float(intercept), float(alpha), covariance, point_variance, len(set(x)), asymptotic)
