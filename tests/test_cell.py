@@ -420,7 +420,8 @@ def test_an_iteration_in_pieces_is_the_one_in_a_loop(elastic: bool) -> None:
     loads = problem.loads()[:2]
     with jax.enable_x64(True):
         session = Session(problem)
-        targets = Targets(*(jnp.asarray(v, jnp.float64) for v in (1e-10, 0.0, 0.0)), jnp.zeros(2))
+        numbers = (jnp.asarray(v, jnp.float64) for v in (1e-10, 0.0, 0.0))
+        targets = Targets(*numbers, jnp.zeros(2), jnp.asarray(session.smallest), jnp.asarray(True))
         results = []
         for run in (session.run_in_one, session.run_in_pieces):
             right = tuple(jnp.zeros((2, *index.shape), jnp.float32) for _ in range(session.disc.components))

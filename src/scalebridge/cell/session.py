@@ -26,6 +26,7 @@ from scalebridge.cell.preconditioner import (
     box_modes,
     from_frequencies,
     reference_of,
+    smallest_eigenvalue,
     solve_frequencies,
     to_frequencies,
 )
@@ -160,6 +161,10 @@ class Session:
         )
         reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
         self.reference = on_device(reference, np.float32)
+        self.smallest, self.guaranteed = smallest_eigenvalue(
+            problem.matrices / self.scale, fractions, reference, problem.vector, problem.grid.ndim,
+            problem.packed is not None, not self.disc.periodic,
+        )  # fmt: skip
         self.coefficients = self._coefficients(np.float32)
         self.modes = None if self.disc.periodic else box_modes(self.disc, problem.boundary, jnp.float32)
 

@@ -18,9 +18,9 @@ from scalebridge.cell.coefficients import pack, pad_voxels
 from scalebridge.cell.loads import mean_energy, scale_of, uniform_flux_forces
 from scalebridge.cell.modes import corner_modes, needed_modes, scatter_modes
 from scalebridge.cell.operator import Discretization, mode_forces
-from scalebridge.cell.preconditioner import green_factors, reference_of
+from scalebridge.cell.preconditioner import green_factors, reference_of, smallest_eigenvalue
 from scalebridge.cell.problem import CellProblem, LoadRecord, PreconditionedConjugateGradients
-from scalebridge.numerics.conjugate_gradients import DELAY
+from scalebridge.numerics.conjugate_gradients import DELAY, next_radau
 from scalebridge.numerics.fast_diagonalization import linear_element_modes
 
 Apply = Callable[[np.ndarray], np.ndarray]
@@ -147,7 +147,11 @@ def solve_small(
     else:
         right = -forces(np.zeros(shape), loads)
         energy = mean_energy(problem, loads) / scale * disc.voxel_volume * float(np.prod(disc.shape))
-    return _conjugate_gradients(lambda p: forces(p, None), precondition, right, energy, method, guess)
+    limit = smallest_eigenvalue(
+        problem.matrices / scale, fractions, reference, problem.vector, problem.grid.ndim,
+        problem.packed is not None, not disc.periodic,
+    )  # fmt: skip
+    return _conjugate_gradients(lambda p: forces(p, None), precondition, right, energy, method, guess, limit)
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -161,6 +165,7 @@ def _conjugate_gradients(
     energy: np.ndarray,
     method: PreconditionedConjugateGradients,
     guess: Sequence[Any] | None,
+    limit: tuple[float, bool],
 ) -> list[LoadRecord]:
     """The loop of numerics/conjugate_gradients.py on NumPy arrays (B, c, *nodes)."""
     count = len(right)
@@ -185,8 +190,15 @@ def _conjugate_gradients(
     residual_goal = (method.residual or 0.0) ** 2 * scale
     energy_goal = method.energy or 0.0
     drops = np.full((DELAY, count), np.inf)
+    smallest, guaranteed = limit
+    radau = np.full(count, 1 / smallest)
+
+    def error_left() -> np.ndarray:
+        bound = radau * np.maximum(rz, 0.0)
+        return bound if guaranteed else np.maximum(bound, _tail(drops))
+
     steps = np.zeros(count, int)
-    active = ~trivial & (rz > 0) & (rz > residual_goal)
+    active = ~trivial & (rz > 0) & (rz > residual_goal) & (error_left() > energy_goal * np.abs(energy))
     history: list[list[float]] = [[] for _ in range(count)]
     for _ in range(method.max_steps):
         if not active.any():
@@ -205,25 +217,27 @@ def _conjugate_gradients(
         steps += ok
         for n in np.flatnonzero(ok):
             history[n].append(float(np.sqrt(max(new[n], 0) / scale[n])))
-        met = (new <= residual_goal) | (_energy_error(drops) <= energy_goal * np.abs(energy)) | (new <= 0)
+        ratio = new / np.where(rz > 0, rz, 1)
+        radau = np.where(ok, next_radau(radau, alpha, ratio, smallest), radau)
+        rz = new
+        met = (new <= residual_goal) | (error_left() <= energy_goal * np.abs(energy)) | (new <= 0)
         # Round-off: float64 has nothing left to gain.
         met |= new <= np.finfo(np.float64).eps ** 2 * scale
         active = ok & ~met
-        p = z + np.where(active, new / np.where(rz > 0, rz, 1), 0).reshape(wide) * p
-        rz = new
+        p = z + np.where(active, ratio, 0).reshape(wide) * p
     residual = np.where(trivial, 0.0, np.sqrt(np.maximum(rz, 0) / scale))
-    error = _energy_error(drops) / np.where(energy == 0, 1, np.abs(energy))
-    error = np.where(trivial, 0.0, np.where(np.isfinite(error), error, residual**2))
-    if method.residual is not None:
-        error = np.minimum(error, residual**2)
+    error = error_left() / np.where(energy == 0, 1, np.abs(energy))
+    if not guaranteed:  # before the decrements say anything
+        error = np.where(np.isfinite(error), error, radau * rz / np.where(energy == 0, 1, np.abs(energy)))
+    error = np.where(trivial, 0.0, error)
     return [
         LoadRecord(w[n], int(steps[n]), float(residual[n]), float(error[n]), tuple(history[n]))
         for n in range(count)
     ]
 
 
-def _energy_error(drops: np.ndarray) -> np.ndarray:
-    """As `energy_error` of numerics/conjugate_gradients.py."""
+def _tail(drops: np.ndarray) -> np.ndarray:
+    """As in numerics/conjugate_gradients.py."""
     newest, oldest = drops[0], drops[-1]
     known = np.isfinite(oldest)
     with np.errstate(invalid="ignore"):

@@ -183,7 +183,7 @@ def _solve_batch(
     inner = max(0.75 * rtol, floor / 2.5) if exact else rtol
     # Round-off of a load that is balanced everywhere (a homogeneous cell) must not be iterated upon.
     negligible = np.finfo(np.float32).eps ** 2 * 16 * np.abs(energy0)
-    targets = _targets(max(inner, ROUND_OFF), 0.0, etol, negligible)
+    targets = _targets(session, max(inner, ROUND_OFF), 0.0, etol, negligible)
     state = fresh_state(right, start, energy0, None, jnp.float64 if exact else jnp.float32)
     del right
     state = _run_chunks(
@@ -194,14 +194,16 @@ def _solve_batch(
     trivial = (steps == 0) & (np.asarray(state.rz) <= np.asarray(targets.negligible))
     history = _history(state, batch)
     residual = np.sqrt(np.maximum(np.asarray(state.rz), 0) / scale)
-    error = np.asarray(_relative_error(state.drops, state.energy))
-    error = np.where(np.isfinite(error), error, residual**2)
+    error = np.asarray(_relative_error(state, targets))
+    # What a residual alone says of the energy: after a refinement, or before anything else is known.
+    by_residual = scale / (session.smallest * np.maximum(np.abs(np.asarray(state.energy)), 1e-300))
+    error = np.where(np.isfinite(error), error, residual**2 * by_residual)
     w: Vector = state.w
     if exact:
         w, steps, residual, history = _refine(
             session, method, state, exact_right, macro, rtol, steps, history, progress, first, total
         )
-        error = np.minimum(error, residual**2)
+        error = np.minimum(error, residual**2 * by_residual)
     residual = np.where(trivial, 0.0, residual)
     error = np.where(trivial, 0.0, error)
     del state
@@ -220,16 +222,20 @@ def components(field: np.ndarray) -> tuple[np.ndarray, ...]:
 
 
 @jax.jit  # eagerly, each of its operations would be compiled by itself
-def _relative_error(drops: jax.Array, energy: jax.Array) -> jax.Array:
-    return energy_error(drops) / jnp.abs(jnp.where(energy == 0, 1, energy))
+def _relative_error(state: CGState, targets: Targets) -> jax.Array:
+    return energy_error(state, targets) / jnp.abs(jnp.where(state.energy == 0, 1, state.energy))
 
 
-def _targets(residual: float, gain: float, energy: float, negligible: np.ndarray) -> Targets:
+def _targets(
+    session: Session, residual: float, gain: float, energy: float, negligible: np.ndarray
+) -> Targets:
     return Targets(
         on_device(residual**2, np.float64),
         on_device(gain**2, np.float64),
         on_device(energy, np.float64),
         on_device(negligible, np.float64),
+        on_device(session.smallest, np.float64),
+        on_device(session.guaranteed, bool),
     )
 
 
@@ -292,7 +298,7 @@ def _refine(
         state = fresh_state(r, None, np.zeros(batch), scale)
         del r
         gain = REFINEMENT_GAIN if exact_right is None else STATIC_GAIN
-        targets = _targets(0.8 * rtol, gain, 0.0, np.zeros(batch))
+        targets = _targets(session, 0.8 * rtol, gain, 0.0, np.zeros(batch))
         state = _run_chunks(session, state, zero, targets, False, left, progress, first, total)
         before = np.sqrt(np.maximum(np.asarray(state.first), 0) / scale)
         if np.any(before > 0.5 * previous):

@@ -3,9 +3,11 @@ r"""Preconditioned conjugate gradients on a batch of systems, in resumable chunk
 A w = b with A symmetric positive semi-definite and b in its range. A vector is a tuple of arrays (B, ...), one per
 component of a field; scalars carry the batch axis; a converged member stands still (step length zero) while the
 others go on. One pass is `descend` (operator, step, residual), the preconditioner, and `turn` (the next direction):
-they may be compiled together (`advance`) or apart. The error of the energy is estimated from the algorithm's
-own coefficients: |w* - w_k|_A^2 >= sum_{j=k}^{k+d-1} alpha_j (r_j . z_j), sharp once d steps reduce the error
-[hestenes1952; strakos2002]; unlike a residual it is the error of the effective tensor itself.
+they may be compiled together (`advance`) or apart. The error of the energy comes from the algorithm's own
+coefficients; unlike a residual it is the error of the effective tensor itself. With mu at most the smallest eigenvalue
+of the preconditioned operator, the Gauss-Radau quadrature bounds it from above, |w* - w_k|_A^2 <= gamma_k (r_k . z_k),
+    gamma_0 = 1 / mu,  gamma_{k+1} = (gamma_k - alpha_k) / (mu (gamma_k - alpha_k) + beta_{k+1})  [meurant2023],
+sharp from the first steps. Where mu is only a guess (voids), the decrements alpha_j (r_j . z_j) have their say too.
 """
 
 from __future__ import annotations
@@ -29,8 +31,8 @@ Vector = tuple[jax.Array, ...]
 class CGState(NamedTuple):
     """w, r, p: vectors; most others (B,).
 
-    drops: the last DELAY energy decrements, newest first. scale: what r.z is relative to; first: r.z at the start of
-    this run. phase: 2 before the load is evaluated, 1 before an initial guess is, 0 when iterating.
+    drops: the last DELAY energy decrements, newest first; radau: gamma_k. scale: what r.z is relative to; first: r.z at
+    the start of this run. phase: 2 before the load is evaluated, 1 before an initial guess is, 0 when iterating.
     """
 
     w: Vector
@@ -41,6 +43,7 @@ class CGState(NamedTuple):
     first: jax.Array
     energy: jax.Array
     drops: jax.Array
+    radau: jax.Array
     steps: jax.Array
     active: jax.Array
     history: jax.Array
@@ -50,12 +53,15 @@ class CGState(NamedTuple):
 
 class Targets(NamedTuple):
     """When a member is done. residual: r.z relative to `scale` (squared tolerance); gain: r.z relative to `first`
-    (squared; 0 to ignore); energy: estimated relative energy error; negligible (B,): r.z that counts as zero."""
+    (squared; 0 to ignore); energy: relative energy error; negligible (B,): r.z that counts as zero; smallest: mu, and
+    whether it is `guaranteed` to be below all eigenvalues."""
 
     residual: jax.Array
     gain: jax.Array
     energy: jax.Array
     negligible: jax.Array
+    smallest: jax.Array
+    guaranteed: jax.Array
 
 
 class Step(NamedTuple):
@@ -76,11 +82,31 @@ def batch_dot(a: Vector, b: Vector) -> jax.Array:
     return sum(parts[1:], parts[0])
 
 
-def energy_error(drops: jax.Array) -> jax.Array:
-    """Estimate of |w* - w|_A^2 after the newest step from the last DELAY energy decrements (DELAY, B).
+def energy_error(s: CGState, targets: Targets) -> jax.Array:
+    """|w* - w|_A^2 of every member: its upper bound, or, where that is no guarantee, the larger of it and `_tail`."""
+    bound = s.radau * jnp.maximum(s.rz, 0.0)
+    return jnp.where(targets.guaranteed, bound, jnp.maximum(bound, _tail(s.drops)))
+
+
+# A difference of two gammas below this share of them is round-off of float32 products.
+_RADAU_FLOOR = 1e-5
+
+
+def next_radau(radau: Any, length: Any, ratio: Any, smallest: Any) -> Any:
+    """gamma_{k+1} from gamma_k, alpha_k = length and beta_{k+1} = ratio; 1 / mu, always a bound, where round-off is all
+    that is left of the difference. NumPy or JAX arrays."""
+    left = radau - length
+    ok = left > _RADAU_FLOOR * radau
+    safe = ok * left + (1 - ok) * 1.0
+    return ok * (safe / (smallest * safe + ratio)) + (1 - ok) / smallest
+
+
+def _tail(drops: jax.Array) -> jax.Array:
+    """Estimate of |w* - w|_A^2 after the newest step from the last DELAY energy decrements (DELAY, B) [strakos2002].
 
     With decrements falling like q^j the tail after the newest is newest * q / (1 - q); q comes from the delay window
-    and is kept below 0.95. Until the window is full the estimate is infinite.
+    and is kept below 0.95. Until the window is full the estimate is infinite. Too low on a plateau, where the modes of
+    small eigenvalues are still to come.
     """
     newest, oldest = drops[0], drops[-1]
     full = jnp.isfinite(oldest)
@@ -130,7 +156,13 @@ def turn(s: CGState, step: Step, z: Vector, targets: Targets, guessed: jax.Array
     scale = jnp.where(loading & (s.scale <= 0), jnp.where(trivial, 1.0, rz), s.scale)
     first = jnp.where(iterating, s.first, rz)
     met = (rz <= targets.residual * scale) | (rz <= targets.gain * first) | (rz <= 0)
-    met = met | (energy_error(drops) <= targets.energy * jnp.abs(energy))
+    radau = jnp.where(
+        step.made,
+        next_radau(s.radau, step.length, rz / jnp.where(s.rz > 0, s.rz, 1), targets.smallest),
+        jnp.where(iterating, s.radau, 1 / targets.smallest),
+    )
+    left = energy_error(s._replace(rz=rz, radau=radau, drops=drops), targets)
+    met = met | (left <= targets.energy * jnp.abs(energy))
     broken = iterating & ~(step.curvature > 0)
     active = s.active & ~trivial & ~(met & ~to_guess) & ~broken
     # A load that is balanced already (b = 0) has no use for a guess.
@@ -143,7 +175,7 @@ def turn(s: CGState, step: Step, z: Vector, targets: Targets, guessed: jax.Array
     history = s.history.at[slot].set(jnp.where(step.made, rel, s.history[slot]))
     return CGState(
         s.w, s.r, p, jnp.where(step.made | ~iterating, rz, s.rz), scale, first, energy, drops,
-        s.steps + step.made.astype(jnp.int32), active, history, s.iteration + iterating.astype(jnp.int32),
+        radau, s.steps + step.made.astype(jnp.int32), active, history, s.iteration + iterating.astype(jnp.int32),
         jnp.where(to_guess, 1, 0).astype(jnp.int32),
     )  # fmt: skip
 
@@ -214,6 +246,7 @@ def _fresh_numbers(scale: np.ndarray, energy: np.ndarray) -> dict[str, jax.Array
         "first": on_device(np.zeros(batch)),
         "energy": on_device(energy.copy()),
         "drops": on_device(np.full((DELAY, batch), np.inf)),
+        "radau": on_device(np.zeros(batch)),
         "steps": on_device(np.zeros(batch, np.int32)),
         "active": on_device(np.ones(batch, bool)),
         "history": on_device(np.full((HISTORY, batch), np.nan, np.float32)),
