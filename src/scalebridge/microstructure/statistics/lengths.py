@@ -270,13 +270,20 @@ def _falls_to(distances: np.ndarray, rho: np.ndarray, level: float) -> tuple[flo
 
 
 def _decay(distances: np.ndarray, rho: np.ndarray, low: float) -> tuple[float, float]:
-    """s0 and beta of exp(-(s / s0)^beta) through the first descent of rho from 0.75 to `low`."""
+    """s0 and beta of exp(-(s / s0)^beta) through the first descent of rho from 0.75 to `low`.
+
+    Where its lower part, below 0.3, falls more steeply (a greater beta), through that part: the covariance of a mosaic
+    begins like exp(-s) and ends like exp(-s^d), and its beginning would promise a tail that it does not have.
+    """
     below = np.flatnonzero(rho <= low)
     part = slice(1, int(below[0]) if len(below) else len(rho))
     s, r = distances[part], rho[part]
-    held = (r < 0.75) & (r > low)
-    if np.count_nonzero(held) < 3:
-        return 1.0, 1.0
-    beta = float(np.clip(np.polyfit(np.log(s[held]), np.log(-np.log(r[held])), 1)[0], 0.5, 2.5))
-    s0 = math.exp(float(np.mean(np.log(s[held]) - np.log(-np.log(r[held])) / beta)))
-    return s0, beta
+    best = (1.0, 0.0)
+    for high in (0.75, 0.3):
+        held = (r < high) & (r > low)
+        if np.count_nonzero(held) < 3:
+            continue
+        beta = float(np.clip(np.polyfit(np.log(s[held]), np.log(-np.log(r[held])), 1)[0], 0.5, 3.5))
+        if beta > best[1]:
+            best = math.exp(float(np.mean(np.log(s[held]) - np.log(-np.log(r[held])) / beta))), beta
+    return best if best[1] > 0 else (1.0, 1.0)
