@@ -225,6 +225,20 @@ def test_windows_of_an_image(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "rve", *words, "--sizes", "8", "--output", "out", "--force")[0] == 0
 
 
+def test_static_conditions_that_carry_nothing_spoil_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    laws = ["--physics", "conduction", "--phase", "0:k=1", "--phase", "1:k=0", "--workers", "1"]
+    words = [*BOARD[:6], "--fraction", "0.2", *laws, "--sizes", "16,32", "--realizations", "6"]
+    all_three, two = record_of(capsys, *words, *ALL), record_of(capsys, *words, "--bc", "periodic,kubc")
+    assert [
+        row for row in all_three["statistics"] if np.any(row["mean"]) and row["condition"] == "subc"
+    ] == []
+    bias, same = (r["bias"]["mean conductivity"] for r in (all_three, two))
+    assert bias["limit"] == pytest.approx(same["limit"])
+    assert bias["relative"]["subc"] == {"16": -1.0, "32": -1.0}
+    assert all_three["hierarchy"]["32"]["gap"] is None
+    assert any("carries anything" in warning for warning in all_three["warnings"])
+
+
 def test_a_folder_of_something_else_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
     Path("out").mkdir()
     Path("out/result.json").write_text("{}")
@@ -239,7 +253,7 @@ def test_a_folder_of_something_else_is_left_alone(capsys: pytest.CaptureFixture[
 def test_grains_turn_the_law_of_a_crystal(capsys: pytest.CaptureFixture[str]) -> None:
     crystal = ["--phase", "grain:C11=168.4GPa,C12=121.4GPa,C44=75.4GPa", "--physics", "elasticity"]
     grains = ["voronoi-polycrystal", "--grain-volume", "40", "--workers", "1", "--realizations", "3"]
-    record = record_of(capsys, *grains, *crystal, "--sizes", "6,8", *ALL)
+    record = record_of(capsys, *grains, *crystal, "--sizes", "6", "--bc", "periodic,kubc")
     assert (record["unit"], record["quantity"]) == ("Pa", "apparent stiffness")
     assert record["ordering"] == ["xx", "yy", "zz", "yz", "xz", "xy"]
     # The bulk modulus of a cubic crystal does not depend on its orientation.
@@ -331,14 +345,16 @@ def test_what_does_not_fit_into_memory_is_refused_or_done_with_fewer_workers(
 
 
 def _wait_for_payloads(run: subprocess.Popen[str], folder: Path, count: int) -> None:
-    end = time.monotonic() + 300
+    end = time.monotonic() + 3600  # a machine may be busy; for ever is too long
     while run.poll() is None and len(list(folder.glob("cells/payload/*.h5"))) < count:
         assert time.monotonic() < end
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_a_study_that_is_stopped_goes_on(how: signal.Signals, tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=lambda how: how.name)
+def test_a_study_that_is_stopped_goes_on(
+    how: signal.Signals, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = [*BOARD, *ALL, "--sizes", "16", "--realizations", "400", "--output", "out", "--json"]
     stopped = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, "rve", *words],
@@ -346,7 +362,7 @@ def test_a_study_that_is_stopped_goes_on(how: signal.Signals, tmp_path: Path) ->
     )  # fmt: skip
     _wait_for_payloads(stopped, tmp_path / "out", 5)
     stopped.send_signal(how)
-    out, err = stopped.communicate(timeout=300)
+    out, err = stopped.communicate(timeout=3600)
     assert out == ""
     if how is not signal.SIGKILL:
         assert stopped.returncode == 130
@@ -354,11 +370,8 @@ def test_a_study_that_is_stopped_goes_on(how: signal.Signals, tmp_path: Path) ->
         assert "Traceback" not in err
     known = len(ContentStore(tmp_path / "out" / "cells").keys())
     assert 0 < known < 1200
-    few = [*BOARD, *ALL, "--sizes", "16", "--realizations", "20", "--json"]
-    again = program("rve", *few, "--output", "out", cwd=tmp_path)
-    assert again.returncode == 0, again.stderr
-    fresh = program("rve", *few, cwd=tmp_path)
-    resumed, expected = json.loads(again.stdout), json.loads(fresh.stdout)
+    few = [*BOARD, *ALL, "--sizes", "16", "--realizations", "20"]
+    resumed, expected = record_of(capsys, *few, "--output", "out"), record_of(capsys, *few)
     assert resumed["store"]["hits"] == min(known, 60)
     for row, same in zip(resumed["statistics"], expected["statistics"], strict=True):
         assert row["mean"] == same["mean"]
@@ -384,7 +397,7 @@ def test_two_workers_give_the_numbers_of_one_and_end_with_the_study(tmp_path: Pa
     )  # fmt: skip
     _wait_for_payloads(stopped, tmp_path / "out", 5)
     stopped.send_signal(signal.SIGINT)
-    out, err = stopped.communicate(timeout=300)  # pipes close only when the workers have ended, too
+    out, err = stopped.communicate(timeout=3600)  # pipes close only when the workers have ended, too
     assert (stopped.returncode, out) == (130, "")
     assert "resume" in err
     assert "Traceback" not in err

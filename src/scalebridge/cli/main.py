@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScalebridgeError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:
-        hint = "; run again with the same --output to resume" if output else ""
+        resumable = output and words[:1] != ["generate"]  # what was drawn until then is complete
+        hint = "; run again with the same --output to resume" if resumable else ""
         return _fail(f"interrupted{hint}", INTERRUPTED, label="")
     except BrokenPipeError:
         # The reader of our output has left (a pipe into head): nothing to tell, and nowhere to tell it.

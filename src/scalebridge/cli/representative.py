@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json as json_module
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, final
@@ -55,7 +56,7 @@ def execute_study(
     folder = None if output is None else open_study_folder(output, plan.problem, force=force)
     if not (show.json or show.quiet):
         print(wrapped(plan.words) + "\n", flush=True)
-    enable_compilation_cache()
+    _share_compiled_programs(plan.workers)
     method = sampling_method(plan)
     if folder is not None:
         method = sampling_method(plan, folder.store, folder.energy)
@@ -91,6 +92,14 @@ def execute_study(
         if not show.quiet:
             _print_end(plan, outcome, record, folder)
     return Status(record["status"]).exit_code
+
+
+def _share_compiled_programs(workers: int) -> None:
+    """One cache for this process and the workers that it starts, which know of it from their environment only."""
+    cache = enable_compilation_cache()
+    if cache is not None and workers > 1:
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache))
+        os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 
 def _settings(plan: RepresentativePlan, energy: float) -> dict[str, Any]:

@@ -18,7 +18,8 @@ import numpy as np
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class Hierarchy:
-    """One size. gap: norm of <C_kubc> - <S_subc>^-1 over that of their mean (None when one of them is missing).
+    """One size. gap: norm of <C_kubc> - <S_subc>^-1 over that of their mean (None when one of them is missing, or the
+    static one vanishes because void lies on the faces while the kinematic one does not: then it bounds nothing).
 
     violation: largest relative eigenvalue by which a softer condition came out stiffer, over all samples.
     lower, upper: the two means (m, m), None where missing.
@@ -47,7 +48,7 @@ def hierarchy(values: Mapping[str, np.ndarray]) -> Hierarchy:
     upper = values["kubc"].mean(axis=0) if "kubc" in values else None
     lower = harmonic_mean(values["subc"]) if "subc" in values else None
     gap = None
-    if upper is not None and lower is not None:
+    if upper is not None and lower is not None and (lower.any() or not upper.any()):
         size = float(np.linalg.norm(upper + lower)) / 2
         gap = float(np.linalg.norm(upper - lower)) / size if size > 0 else 0.0
     return Hierarchy(gap, worst, lower, upper)

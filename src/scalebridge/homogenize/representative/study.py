@@ -335,6 +335,13 @@ def _warnings(
             "The samples are not periodic: periodic conditions join faces that do not fit, which shows as a bias that "
             "falls with the size."
         )
+    largest = {s.condition: s.values for s in statistics if s.size == problem.sizes[-1]}
+    others = any(values.any() for name, values in largest.items() if name != "subc")
+    if "subc" in largest and not largest["subc"].any() and others:
+        notes.append(
+            "Under static conditions no sample carries anything, because void lies on its faces: they bound nothing "
+            "here, and are left out of limit and gap. Leave subc out."
+        )
     broken = [size for size, found in hierarchies.items() if not found.holds]
     if broken:
         notes.append(
