@@ -35,19 +35,19 @@ its 95 % interval from the number of repetitions; a gain of 4 was asked for.
 
 PICTURE = """![Times cheaper than plain Monte Carlo, and seconds over error.](figures/representativity-multilevel.png)
 
-*Above: how much cheaper at equal error, with 95 % intervals. Below, in the same colours: seconds per estimate over its error; the line is
-plain Monte Carlo.*
+*Above: how much cheaper at equal error, with 95 % intervals. Below, in the same colours: seconds per estimate over
+its error; the line is plain Monte Carlo.*
 
 """
 
 LIMITS = """
-What limits it. Where the fraction is free to fluctuate it explains nearly all of the scatter and costs nothing: as a
-control variate it gains most, and coarser levels share what is left. Coarse solves alone stay below 4, on both
-ensembles. A copy at half the resolution resembles the sample closely, but drawing and solving it costs an eighth of the
-sample or more; one at a quarter is cheap, but where features are two coarse voxels wide (the level cut) it resembles the
-sample too little to carry the scatter. The first twelve samples of every level, from which variances are estimated, are
-a fixed cost that weighs the more the larger the error asked for. Sizes alone gain nothing: the variance of a sample
-falls with its volume as its cost rises. The ladder of sizes owes its gain to the fraction.
+What limits it. Where the fraction is free to fluctuate it explains nearly all of the scatter and costs nothing: as
+a control variate it gains most, and coarser levels share what is left. Coarse solves alone stay below 4, on both
+ensembles. A copy at half the resolution resembles the sample closely, but drawing and solving it costs an eighth of
+the sample or more; one at a quarter is cheap, but where features are two coarse voxels wide (the level cut) it
+resembles the sample too little to carry the scatter. The first twelve samples of every level, from which variances
+are estimated, are a fixed cost that weighs the more the larger the error asked for. Sizes alone gain nothing: the
+variance of a sample falls with its volume as its cost rises. The ladder of sizes owes its gain to the fraction.
 """
 
 
