@@ -61,12 +61,12 @@ def material_scales(
     if macro_length is not None and spacing is None:
         raise InputError("--macro-length: comparing lengths needs the edge of a (cubic) voxel (--spacing).")
     whole = isinstance(problem.source, ImageWindows)
-    image, periodic = _measured(problem, count)
+    image, periodic, part = _measured(problem, count)
     # Lengths are measured in voxels; the spacing only turns them into metres in the words.
     plain = PhaseImage(image.labels, VoxelGrid(image.grid.shape), image.history)
     labels = [label for label in plain.present if plain.counts[label] < plain.grid.size]
     record: dict[str, Any] = {
-        "measured_on": f"{'the image' if whole else 'a realization'}, {_box(image)} voxels",
+        "measured_on": f"{part}{'the image' if whole else 'a realization'}, {_box(image)} voxels",
         "phases": [],
         "separation": None,
     }
@@ -109,20 +109,21 @@ def material_scales(
     return MaterialScales(record, tuple(words), tuple(warnings), tuple(endless))
 
 
-def _measured(problem: RepresentativityProblem, count: int) -> tuple[PhaseImage, bool]:
-    """The image to look at, and whether it repeats itself."""
+def _measured(problem: RepresentativityProblem, count: int) -> tuple[PhaseImage, bool, str]:
+    """The image to look at, whether it repeats itself, and in words which part of it was taken."""
     source = problem.source
     if isinstance(source, ImageWindows):
         image, periodic = source.image, False
     else:
         image, periodic = source.makers(problem.sizes[-1], count)[0].make()[0], source.periodic
     if image.grid.size <= LARGEST:
-        return image, periodic
+        return image, periodic, ""
     share = (LARGEST / image.grid.size) ** (1 / image.grid.ndim)
     kept = [max(1, int(n * share)) for n in image.grid.shape]
     start = [(n - k) // 2 for n, k in zip(image.grid.shape, kept, strict=True)]
-    part = image.labels[tuple(slice(s, s + k) for s, k in zip(start, kept, strict=True))]
-    return PhaseImage(np.ascontiguousarray(part), VoxelGrid(part.shape), image.history), False
+    labels = image.labels[tuple(slice(s, s + k) for s, k in zip(start, kept, strict=True))]
+    grid = VoxelGrid(labels.shape)
+    return PhaseImage(np.ascontiguousarray(labels), grid, image.history), False, "the middle of "
 
 
 def _phase(image: PhaseImage, label: int, periodic: bool, whole: bool) -> dict[str, Any]:
