@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from docs.verification.record import Row, Table
 
-from scalebridge import Conduction, Elasticity, KinematicUniform, Subvolumes
+from scalebridge import Conduction, Elasticity, Subvolumes
 from scalebridge.cell.boundary import AbstractBoundary, Periodic
 from scalebridge.cell.problem import PreconditionedConjugateGradients
 from scalebridge.core.checkpoint import NullStore
@@ -51,13 +51,9 @@ ENSEMBLES = (
     Ensemble("48^3, cells of 6^3, contrast 10", VoronoiMosaic((48,) * 3, 216.0), conducting(10.0)),
     Ensemble("32^3, cells of 4^3, contrast 100", VoronoiMosaic((32,) * 3, 64.0), conducting(100.0)),
     Ensemble("32^3, cells of 4^3, 40 % void", VoronoiMosaic((32,) * 3, 64.0, 0.4), conducting(0.0)),
-    Ensemble(
-        "32^3, cells of 4^3, contrast 10, not periodic, kinematic conditions",
-        VoronoiMosaic((32,) * 3, 64.0, periodic=False), conducting(10.0), KinematicUniform(),
-    ),
     Ensemble("96^2, cells of 6^2, contrast 10", VoronoiMosaic((96,) * 2, 36.0), conducting(10.0)),
     Ensemble("96^2, cells of 6^2, elasticity, contrast 10", VoronoiMosaic((96,) * 2, 36.0), elastic(10.0)),
-)  # fmt: skip
+)
 
 
 @dataclasses.dataclass(frozen=True)
