@@ -41,8 +41,8 @@ The *statistical* term is asked for (`subvolumes`) and answers another question:
 material? Windows cut from the image are solved; the variances of their tensors (relative to the mean of their own size)
 are corrected for the windows' finite size with the covariance of the phases (without that 88 % of the first ensemble
 below were covered); D^2(V) = D^2 (A/V)^alpha is fitted together with alpha = 1 +- 0.1 and carried to the volume of the
-image. The term is sqrt(F) D(V), F the 95 % point of the F distribution for as many components as the scatter is spread over and as
-many degrees of freedom as the fit is worth. The last table compares it with ensembles.
+image. The term is sqrt(F) D(V), F the 95 % point of the F distribution for as many components as the scatter is spread
+over and as many degrees of freedom as the fit is worth. The last table compares it with ensembles.
 
 Written by `make verify`, from `docs/verification/records/error_budget*.json`.
 
