@@ -7,10 +7,10 @@ each phase, cells 8 voxels wide), whose volume fraction differs from sample to s
 field (contrast 100, correlation length 4 voxels) cut so that every sample has the same fraction.
 
 Nothing is taken from the estimators' own claims. Processor seconds of one sample of each kind are measured first, in
-one thread: what else runs may make all of them longer, but hardly their ratios. Then every method is repeated with fresh random numbers, each time to the
-standard error that --plain samples of plain Monte Carlo would have: the cost of a method is the mean over its
-repetitions of the number of samples times their seconds, its error the scatter of the repeated estimates. Cost over
-plain is
+one thread: what else runs may make all of them longer, but hardly their ratios. Then every method is repeated with
+fresh random numbers, each time to the standard error that --plain samples of plain Monte Carlo would have: the cost
+of a method is the mean over its repetitions of the number of samples times their seconds, its error the scatter of
+the repeated estimates. Cost over plain is
 
     (variance of the estimates x cost) / (variance of a plain sample x its seconds),
 
