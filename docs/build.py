@@ -27,11 +27,12 @@ MENU = {
         "boundary-conditions",
         "reading-the-budget",
         "study-files",
+        "representativity",
         "running-in-parallel",
         "extending",
     ),
     "Background": ("verification", "verification-representativity", "error-budget", "performance"),
-    "Reference": ("python", "conventions", "changes"),
+    "Reference": ("python", "generators", "conventions", "changes"),
 }
 ELSEWHERE = {"changes": HERE.parent / "CHANGELOG.md"}  # pages that live at the root of the repository
 ASSETS = {".png", ".svg", ".json", ".csv"}
