@@ -253,10 +253,10 @@ from scalebridge.microstructure.generators import SpherePacking, generator_from_
 
 material = SpherePacking(shape=(128, 128, 128), fraction=0.5, radius=8.0)
 drawn = material.realize(seed=1)
-drawn.image                       # a PhaseImage, with its history in words
-print(drawn.words)                # every statistic aimed at: asked for, reached
+drawn.image  # a PhaseImage, with its history in words
+print(drawn.words)  # every statistic aimed at: asked for, reached
 for realization in material.stream(range(100)):
-    ...                           # one image at a time in memory
+    ...  # one image at a time in memory
 larger = material.with_shape((256, 256, 256))
 again = generator_from_record(material.record())  # plain data, for JSON and provenance
 ```
