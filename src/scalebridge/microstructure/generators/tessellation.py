@@ -135,7 +135,10 @@ class VoronoiPolycrystal(AbstractGenerator):
             )
 
     def targets(self) -> dict[str, float]:
-        return {"mean grain volume": float(self.grain_volume), **orientation_targets(self.texture, len(self.shape))}
+        return {
+            "mean grain volume": float(self.grain_volume),
+            **orientation_targets(self.texture, len(self.shape)),
+        }
 
     def measure(self, realization: Realization) -> dict[str, float]:
         volume = mean_cell_volume(realization.image.labels, self.periodic)
