@@ -315,10 +315,12 @@ def discretize(problem: FiniteVolumeProblem) -> Discretization:
         stiffness = tuple(float(s) for s in present @ (1 / table))
     plan = multigrid.merging_plan(shape, stiffness)
     index = on_device(problem.index)
-    scaled = on_device(table * scale)
-    levels = _levels(index, on_device(table * scale, np.float32), edges, plan)
+    scaled = table * scale
+    levels = _levels(index, on_device(scaled, np.float32), edges, plan)
     steps = tuple(on_device(steps_of_load(shape, problem.cell_size, edges, a)) for a in range(len(shape)))
-    return Discretization(problem, index, scaled, multigrid.hierarchy(levels, plan), steps, scale, edges)
+    return Discretization(
+        problem, index, on_device(scaled), multigrid.hierarchy(levels, plan), steps, scale, edges
+    )
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

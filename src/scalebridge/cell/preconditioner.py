@@ -16,65 +16,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, Edge
-from scalebridge.cell.coefficients import PAIRS
 from scalebridge.cell.modes import Element
 from scalebridge.cell.operator import Discretization
 from scalebridge.numerics.conjugate_gradients import Vector
 from scalebridge.numerics.fast_diagonalization import linear_element_modes
-
-
-def reference_of(matrices: np.ndarray, fractions: np.ndarray, vector: bool, ndim: int) -> np.ndarray:
-    """A homogeneous reference material between the phases: the conductivity per axis, or the two Lame constants.
-
-    Only ratios between its entries matter: conjugate gradients ignore its scale. It is an array, not a constant of
-    the compiled code, so that other materials on the same grid compile nothing.
-    """
-    mean = np.einsum("p,pij->ij", np.asarray(fractions, float), matrices)
-    if not vector:
-        diagonal = np.diag(mean).copy()
-        diagonal[diagonal <= 0] = max(float(diagonal.max(initial=0.0)), 1.0)
-        return diagonal
-    normal = mean[:ndim, :ndim]
-    bulk = normal.sum() / ndim**2
-    shear = (np.trace(mean) - ndim * bulk) / (2 * (len(PAIRS[ndim]) - 1))
-    shear = shear if shear > 0 else 1.0
-    lame = max(bulk - 2 * shear / ndim, 0.0)
-    return np.array([lame, shear])
-
-
-# Where a phase is void, the share of the smallest eigenvalue of the others that is taken for the smallest of all:
-# thin necks and dead ends of solid make small eigenvalues; of the images tried none went below a hundredth.
-VOID_SHARE = 0.01
-
-
-def smallest_eigenvalue(
-    matrices: np.ndarray, fractions: np.ndarray, reference: np.ndarray, vector: bool, ndim: int,
-    turned: bool, box: bool,
-) -> tuple[float, bool]:  # fmt: skip
-    """A bound mu from below of the eigenvalues of the preconditioned operator, and whether it is guaranteed.
-
-    With C_p >= mu C_ref for every phase, w.A w >= mu w.A_ref w [leute2022]. `turned`: phases have an orientation per
-    voxel. On a box the elastic reference drops the coupling of components, which costs at most the factor
-    shear / (lame + 2 shear) where displacements are prescribed (seen to hold for the other conditions, too). Voids have
-    the eigenvalue zero, but no load excites it: VOID_SHARE of the rest is then a guess.
-    """
-    if vector:
-        lame, shear = reference
-        homogeneous = 2 * shear * np.eye(len(matrices[0]))
-        homogeneous[:ndim, :ndim] += lame
-        factor = shear / (lame + 2 * shear) if box else 1.0
-    else:
-        homogeneous = np.diag(np.full(ndim, reference.max()) if turned else reference)
-        factor = 1.0
-    root = np.linalg.inv(np.linalg.cholesky(homogeneous))
-    values = np.concatenate(
-        [np.linalg.eigvalsh(root @ m @ root.T) for m, f in zip(matrices, fractions, strict=True) if f > 0]
-    )
-    positive = values[values > 1e-12 * max(values.max(initial=0.0), 1e-300)]
-    if not positive.size:
-        return 1.0, False
-    guaranteed = positive.size == values.size
-    return float(positive.min() * factor * (1.0 if guaranteed else VOID_SHARE)), guaranteed
 
 
 def green_factors(disc: Discretization) -> tuple[list[np.ndarray], list[np.ndarray], list[np.ndarray]]:

@@ -25,12 +25,11 @@ from scalebridge.cell.preconditioner import (
     apply_green,
     box_modes,
     from_frequencies,
-    reference_of,
-    smallest_eigenvalue,
     solve_frequencies,
     to_frequencies,
 )
 from scalebridge.cell.problem import CellProblem
+from scalebridge.cell.reference import reference_of
 from scalebridge.numerics.compiling import blank_fields, on_device, quick_options
 from scalebridge.numerics.conjugate_gradients import (
     CGState,
@@ -156,15 +155,8 @@ class Session:
         self.disc = problem.discretization
         self.compiler = Compiler()
         self.scale = scale_of(problem)
-        fractions = (
-            np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
-        )
-        reference = reference_of(problem.matrices / self.scale, fractions, problem.vector, problem.grid.ndim)
-        self.reference = on_device(reference, np.float32)
-        self.smallest, self.guaranteed = smallest_eigenvalue(
-            problem.matrices / self.scale, fractions, reference, problem.vector, problem.grid.ndim,
-            problem.packed is not None, not self.disc.periodic,
-        )  # fmt: skip
+        material, self.smallest, self.guaranteed = reference_of(problem, self.scale)
+        self.reference = on_device(material, np.float32)
         self.coefficients = self._coefficients(np.float32)
         self.modes = None if self.disc.periodic else box_modes(self.disc, problem.boundary, jnp.float32)
 

@@ -18,8 +18,9 @@ from scalebridge.cell.coefficients import pack, pad_voxels
 from scalebridge.cell.loads import mean_energy, scale_of, uniform_flux_forces
 from scalebridge.cell.modes import corner_modes, needed_modes, scatter_modes
 from scalebridge.cell.operator import Discretization, mode_forces
-from scalebridge.cell.preconditioner import green_factors, reference_of, smallest_eigenvalue
+from scalebridge.cell.preconditioner import green_factors
 from scalebridge.cell.problem import CellProblem, LoadRecord, PreconditionedConjugateGradients
+from scalebridge.cell.reference import Reference, reference_of
 from scalebridge.numerics.conjugate_gradients import DELAY, next_radau
 from scalebridge.numerics.fast_diagonalization import linear_element_modes
 
@@ -135,10 +136,11 @@ def solve_small(
     """All loads at once; the records hold float64 fluctuations. Arguments as `solve_cell`."""
     disc = problem.discretization
     scale = scale_of(problem)
-    fractions = np.bincount(problem.index.reshape(-1), minlength=len(problem.matrices)) / problem.index.size
-    reference = reference_of(problem.matrices / scale, fractions, problem.vector, problem.grid.ndim)
+    reference = reference_of(problem, scale)
     forces = _operator(problem, disc, scale)
-    precondition = _green(disc, reference) if disc.periodic else _box(problem, disc, reference)
+    precondition = (
+        _green(disc, reference.material) if disc.periodic else _box(problem, disc, reference.material)
+    )
     static = problem.boundary.prescribes_flux
     shape = (len(loads), disc.components, *disc.nodes)
     if static:
@@ -147,11 +149,9 @@ def solve_small(
     else:
         right = -forces(np.zeros(shape), loads)
         energy = mean_energy(problem, loads) / scale * disc.voxel_volume * float(np.prod(disc.shape))
-    limit = smallest_eigenvalue(
-        problem.matrices / scale, fractions, reference, problem.vector, problem.grid.ndim,
-        problem.packed is not None, not disc.periodic,
-    )  # fmt: skip
-    return _conjugate_gradients(lambda p: forces(p, None), precondition, right, energy, method, guess, limit)
+    return _conjugate_gradients(
+        lambda p: forces(p, None), precondition, right, energy, method, guess, reference
+    )
 
 
 def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -165,7 +165,7 @@ def _conjugate_gradients(
     energy: np.ndarray,
     method: PreconditionedConjugateGradients,
     guess: Sequence[Any] | None,
-    limit: tuple[float, bool],
+    reference: Reference,
 ) -> list[LoadRecord]:
     """The loop of numerics/conjugate_gradients.py on NumPy arrays (B, c, *nodes)."""
     count = len(right)
@@ -190,7 +190,7 @@ def _conjugate_gradients(
     residual_goal = (method.residual or 0.0) ** 2 * scale
     energy_goal = method.energy or 0.0
     drops = np.full((DELAY, count), np.inf)
-    smallest, guaranteed = limit
+    _, smallest, guaranteed = reference
     radau = np.full(count, 1 / smallest)
 
     def error_left() -> np.ndarray:
