@@ -21,10 +21,10 @@ from scalebridge.microstructure.statistics import (
     integral_range,
     lineal_path,
     long_range,
+    middle,
     stationarity,
 )
 
-LARGEST = 1 << 22  # voxels: beyond, the middle of the image tells the same in seconds instead of minutes
 MOST_PHASES = 4
 SHOWN_LENGTHS = 6.0  # correlation lengths shown: by then nothing is left to see
 
@@ -96,18 +96,6 @@ def material_statistics(images: Sequence[PhaseImage], *, periodic: bool) -> Mate
     count = "" if len(images) == 1 else f"{len(images)} realizations of "
     looked_at = f"{count}{box} voxels" + ("" if whole else ", the middle of the image")
     return MaterialStatistics(tuple(phases), unit, reach, looked_at, "")
-
-
-def middle(image: PhaseImage) -> PhaseImage:
-    """The image, or the largest box of its proportions in the middle that is quick to measure."""
-    if image.grid.size <= LARGEST:
-        return image
-    share = (LARGEST / image.grid.size) ** (1 / image.grid.ndim)
-    kept = [max(1, int(n * share)) for n in image.grid.shape]
-    start = [(n - k) // 2 for n, k in zip(image.grid.shape, kept, strict=True)]
-    part = image.labels[tuple(slice(s, s + k) for s, k in zip(start, kept, strict=True))]
-    grid = dataclasses.replace(image.grid, shape=tuple(kept))
-    return PhaseImage(np.ascontiguousarray(part), grid, (*image.history, "the middle, to be measured"))
 
 
 def _phase(images: Sequence[PhaseImage], label: int, periodic: bool, judged: bool) -> PhaseStatistics:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, final
 
-import numpy as np
-
 from scalebridge.core.errors import InputError, ScalebridgeError
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.homogenize.representative.samples import ImageWindows
@@ -17,11 +15,11 @@ from scalebridge.microstructure.statistics import (
     correlation_length,
     integral_range,
     long_range,
+    middle,
     stationarity,
 )
 from scalebridge.scales import scale_report
 
-LARGEST = 1 << 22  # voxels: beyond, the middle of the image tells the same in seconds instead of minutes
 _MOST_PHASES = 4
 
 
@@ -116,14 +114,8 @@ def _measured(problem: RepresentativityProblem, count: int) -> tuple[PhaseImage,
         image, periodic = source.image, False
     else:
         image, periodic = source.makers(problem.sizes[-1], count)[0].make()[0], source.periodic
-    if image.grid.size <= LARGEST:
-        return image, periodic, ""
-    share = (LARGEST / image.grid.size) ** (1 / image.grid.ndim)
-    kept = [max(1, int(n * share)) for n in image.grid.shape]
-    start = [(n - k) // 2 for n, k in zip(image.grid.shape, kept, strict=True)]
-    labels = image.labels[tuple(slice(s, s + k) for s, k in zip(start, kept, strict=True))]
-    grid = VoxelGrid(labels.shape)
-    return PhaseImage(np.ascontiguousarray(labels), grid, image.history), False, "the middle of "
+    part = middle(image)
+    return (image, periodic, "") if part is image else (part, False, "the middle of ")
 
 
 def _phase(image: PhaseImage, label: int, periodic: bool, whole: bool) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from scalebridge.microstructure.statistics.lengths import (
 )
 from scalebridge.microstructure.statistics.lineal_path import ChordLengths, chord_lengths, lineal_path
 from scalebridge.microstructure.statistics.long_range import LongRange, long_range
+from scalebridge.microstructure.statistics.measured_part import middle
 from scalebridge.microstructure.statistics.minkowski import MinkowskiFunctionals, minkowski_functionals
 from scalebridge.microstructure.statistics.stationarity import (
     Ergodicity,
@@ -56,6 +57,7 @@ __all__ = [
     "lineal_path",
     "local_thickness",
     "long_range",
+    "middle",
     "minkowski_functionals",
     "stationarity",
     "two_point",
