@@ -45,15 +45,16 @@ def quick_jit(function: Callable[..., Any], **settings: Any) -> Callable[..., An
 
     The options are looked up at the first call: doing so on import would start the device.
     """
-    compiled: list[Callable[..., Any]] = []
+
+    @functools.cache
+    def compiled() -> Callable[..., Any]:
+        return jax.jit(function, compiler_options=quick_options(), **settings)
 
     @functools.wraps(function)
     def call(*arguments: Any, **named: Any) -> Any:
         if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((arguments, named))):
             return function(*arguments, **named)
-        if not compiled:
-            compiled.append(jax.jit(function, compiler_options=quick_options(), **settings))
-        return compiled[0](*arguments, **named)
+        return compiled()(*arguments, **named)
 
     return call
 
