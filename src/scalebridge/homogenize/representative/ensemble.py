@@ -168,7 +168,8 @@ def _pool(count: int) -> Iterator[_DetachedPool]:
         for process in list(getattr(pool, "_processes", None) or {}):
             with contextlib.suppress(OSError):
                 os.kill(process, 15)  # an interrupted study must not wait for cells nobody wants
-        pool.shutdown(wait=False, cancel_futures=True)
+        # The dead are waited for: the interpreter's own clean-up at exit would race with that of the pool.
+        pool.shutdown(wait=True, cancel_futures=True)
         raise
     pool.shutdown(wait=True, cancel_futures=True)
 
