@@ -50,3 +50,17 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] not in ("style", "script"):
             self.words.append(data)
+
+
+def assert_complete(text: str) -> Page:
+    """The page loads nothing, all it refers to is in it, and no value or piece of a template is left open."""
+    page = Page(text)
+    assert [u for u in page.loaded if not u.startswith("data:image/png;base64,")] == []
+    assert "@import" not in text
+    addresses = set(re.findall(r"https?://[^\"'\s]+", text))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}, addresses
+    assert max(page.ids.values()) == 1, page.ids.most_common(3)
+    assert page.references <= set(page.ids), page.references - set(page.ids)
+    unfilled = re.findall(r"\bnan\b|\binf\b|\bNone\b|\{\{|\{%", " ".join(page.words), re.IGNORECASE)
+    assert unfilled == []
+    return page

@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 import tifffile
 
-from cli_support import TWO_PHASES, FakeSolver, run, small_image
+from cli_support import TWO_PHASES, FakeSolver, fake_solver, run, small_image
 from scalebridge.cli.options import numbers, phase_section, phase_sections
 from scalebridge.cli.wrapping import wrapped
 from scalebridge.core.errors import InputError, PhaseError
 
-
-@pytest.fixture
-def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    return small_image(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def solver(monkeypatch: pytest.MonkeyPatch) -> FakeSolver:
-    return FakeSolver(monkeypatch)
+image = pytest.fixture(small_image)
+solver = pytest.fixture(fake_solver)
 
 
 def test_init_writes_a_study_that_plans(

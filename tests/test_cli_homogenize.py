@@ -9,19 +9,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli_support import TWO_PHASES, FakeSolver, run, small_image
+from cli_support import TWO_PHASES, FakeSolver, fake_solver, run, small_image
 from example_results import conduction_result
 from scalebridge.core.status import Status
 
-
-@pytest.fixture
-def image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    return small_image(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def solver(monkeypatch: pytest.MonkeyPatch) -> FakeSolver:
-    return FakeSolver(monkeypatch)
+image = pytest.fixture(small_image)
+solver = pytest.fixture(fake_solver)
 
 
 def test_json_is_one_object_and_nothing_else(
