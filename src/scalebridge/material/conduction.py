@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalebridge.material import anisotropic, isotropic, orthotropic, transversely_isotropic
+from scalebridge.material.kinematics import GRADIENT, Kinematics
 from scalebridge.material.linear import AbstractTensorLaw
 from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
 from scalebridge.material.physics import CONDUCTION, Physics, Transport, transport_of_dimension
@@ -89,6 +90,10 @@ class Conduction(AbstractTensorLaw):
     @property
     def physics(self) -> Physics:
         return Physics.CONDUCTION
+
+    @property
+    def kinematics(self) -> Kinematics:
+        return GRADIENT
 
     @property
     def oriented_tensor(self) -> OrientedTensor:

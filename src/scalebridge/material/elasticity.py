@@ -11,6 +11,7 @@ import numpy as np
 from scalebridge.core.errors import LawError
 from scalebridge.material import anisotropic, cubic, isotropic, orthotropic, transversely_isotropic
 from scalebridge.material.conduction import ISOTROPY_TOLERANCE, along
+from scalebridge.material.kinematics import SMALL_STRAIN, Kinematics
 from scalebridge.material.linear import AbstractTensorLaw
 from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
 from scalebridge.material.physics import Physics
@@ -132,6 +133,10 @@ class Elasticity(AbstractTensorLaw):
     @property
     def physics(self) -> Physics:
         return Physics.ELASTICITY
+
+    @property
+    def kinematics(self) -> Kinematics:
+        return SMALL_STRAIN
 
     @property
     def oriented_tensor(self) -> OrientedTensor:

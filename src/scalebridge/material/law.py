@@ -11,10 +11,16 @@ from typing import Any
 
 import numpy as np
 
+from scalebridge.material.kinematics import Kinematics
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Response:
-    """flux (n, m), tangent (n, m, m) or None, state (pytree, leading axis n); status, error, cost: (n,)."""
+    """flux (n, m), tangent (n, m, m) or None, state (pytree, leading axis n); status, error, cost: (n,).
+
+    status: 0 where the point answered, anything else where it could not. stored (n,): free energy per reference volume
+    at the end of the step; dissipated (n,): what the step turned into heat (both None where the law does not say).
+    """
 
     flux: Any
     tangent: Any
@@ -22,10 +28,17 @@ class Response:
     status: Any
     error: Any
     cost: Any
+    stored: Any = None
+    dissipated: Any = None
 
 
 class AbstractLaw(abc.ABC):
-    """A constitutive law: drive (gradient or strain, Mandel) -> flux (or stress, Mandel)."""
+    """A constitutive law: drive (gradient, Mandel strain or F) -> flux (Mandel stress or P)."""
+
+    @property
+    @abc.abstractmethod
+    def kinematics(self) -> Kinematics:
+        """What the law is driven by."""
 
     @abc.abstractmethod
     def initial_state(self, n: int) -> Any:
@@ -40,7 +53,7 @@ class AbstractLaw(abc.ABC):
         want: tuple[str, ...] = ("flux", "tangent"),
         tolerance: float = 0.0,
     ) -> Response:
-        """The flux, tangent and new state of n points under `drive` (n, m)."""
+        """The flux, tangent and new state of n points under `drive` (n, m), reached `dt` after `state`."""
 
     def localize(self, state: Any, drive: np.ndarray) -> Any:
         """The way back down, where there is one."""

@@ -13,6 +13,7 @@ from scalebridge.core.errors import LawError
 from scalebridge.core.units import Uncertain
 from scalebridge.material import anisotropic, isotropic
 from scalebridge.material.elasticity import Elasticity
+from scalebridge.material.kinematics import SMALL_STRAIN, Kinematics
 from scalebridge.material.linear import AbstractLinearLaw
 from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
 from scalebridge.material.physics import Physics
@@ -85,6 +86,10 @@ class Thermoelasticity(AbstractLinearLaw):
     @property
     def physics(self) -> Physics:
         return Physics.THERMOELASTICITY
+
+    @property
+    def kinematics(self) -> Kinematics:
+        return SMALL_STRAIN
 
     @property
     def tensor(self) -> np.ndarray:
