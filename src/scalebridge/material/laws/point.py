@@ -76,6 +76,11 @@ class AbstractPointLaw(eqx.Module, AbstractLaw):
         return 3
 
     @property
+    def symmetric_tangent(self) -> bool:
+        """Whether d flux / d drive is symmetric in every state: half the memory, and conjugate gradients apply."""
+        return True
+
+    @property
     def name(self) -> str:
         """The law in words."""
         return type(self).__name__
