@@ -229,6 +229,30 @@ def test_verdicts_name_what_they_rest_on():
     assert "not known" in " ".join(single.words)
 
 
+def _single(deviation, error, asymptotic=True):
+    """The verdict on one sample of 64 voxels whose law says `deviation`, with the standard error of its logarithm."""
+    intercept = 2 * np.log(deviation) + np.log(64.0**3)
+    law = ScalingLaw(intercept, 1.0, np.diag([(2 * error) ** 2, 0.0]), 1.0, 2, asymptotic)
+    bias = {"k": SizeBias(1.0, 0.01, {}, False)}
+    part = {"k": mean_estimate(np.array([1.0]))}
+    return judge(64, "periodic", 0.05, 0.95, part, bias, {"k": law}, None, 64.0**3)
+
+
+def test_of_a_single_sample_the_law_of_smaller_ones_judges():
+    z = scipy.stats.norm.ppf(0.975)
+    small, large, between = _single(0.01, 0.1), _single(0.06, 0.2), _single(0.02, 0.3)
+    assert [found.representative for found in (small, large, between)] == [True, False, None]
+    reach, factor = 100 * z * 0.01, np.exp(z * 0.1)
+    assert f"within {reach:.3g} % of their mean" in small.words[1]
+    assert f"(95 % interval {reach / factor:.3g} % to {reach * factor:.3g} %)" in small.words[1]
+    assert "does not tell on which side" in between.words[1]
+    assert "too few independent pieces" in _single(0.01, 0.1, asymptotic=False).words[1]
+    assert _single(0.01, 0.1, asymptotic=False).representative is None
+    gone = _single(0.01, 0.1)
+    assert "single sample" in gone.words[1]
+    assert "%" not in gone.words[1].replace(" %", "")
+
+
 def test_controls_take_away_what_they_explain_and_intervals_stay_true():
     rng = np.random.default_rng(11)
     inside, gain = 0, []

@@ -57,7 +57,7 @@ def _step(result: RepresentativityResult) -> str:
             "Do not look for a larger sample: give the mean and the scatter at the size that the coarse model uses, "
             "and let the property vary from place to place."
         )
-    if row.count == 1:
+    if row.count == 1 and not all(law is not None and law.foretells for law in laws):
         return f"Solve at least {FEW} samples per size: how much a single one scatters cannot be known otherwise."
     if any(estimate.mean == 0 for estimate in row.parts.values()):
         return "Check the laws: a mean is zero, and no relative precision of it can be reached."

@@ -45,6 +45,18 @@ class ScalingLaw:
     def deviation(self, volume: float | int) -> float:
         return float(np.sqrt(self.variance(volume)))
 
+    def relative_deviation_error(self, volume: float | int) -> float | None:
+        """One standard deviation of ln `deviation(volume)`, from that of the fit; None where alpha was assumed."""
+        if self.covariance is None:
+            return None
+        slope = np.array([1.0, -np.log(volume)])
+        return float(np.sqrt(slope @ self.covariance @ slope)) / 2
+
+    @property
+    def foretells(self) -> bool:
+        """Whether it may be carried to larger samples: fitted to two sizes at least, where it should hold already."""
+        return self.covariance is not None and (self.asymptotic or not self.point_variance)
+
     @property
     def alpha_deviation(self) -> float | None:
         """One standard deviation of the exponent."""

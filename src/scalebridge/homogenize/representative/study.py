@@ -241,6 +241,7 @@ def representativity(
         bias,
         {name: scaling[name][preferred] for name in names},
         hierarchies[largest].gap,
+        float(largest) ** ndim,
     )
     settings = {
         "source": problem.source.record(),
@@ -253,7 +254,7 @@ def representativity(
     }
     return RepresentativityResult(
         problem, method, statistics, scaling, bias, hierarchies, requirements, verdict,
-        _warnings(problem, statistics, hierarchies), time.perf_counter() - begin, provenance.collect({}, settings),
+        _warnings(problem, statistics, hierarchies, scaling), time.perf_counter() - begin, provenance.collect({}, settings),
     )  # fmt: skip
 
 
@@ -317,13 +318,18 @@ def _warnings(
     problem: RepresentativityProblem,
     statistics: tuple[SizeStatistics, ...],
     hierarchies: Mapping[int, Hierarchy],
+    scaling: Mapping[str, Mapping[str, ScalingLaw | None]],
 ) -> tuple[str, ...]:
     notes = []
     few = sorted({s.size for s in statistics if 1 < s.count < 5})
     alone = sorted({s.size for s in statistics if s.count == 1})
     if alone:
+        foretold = all(
+            law is not None and law.foretells for laws in scaling.values() for law in laws.values()
+        )
         notes.append(
-            f"Only one sample of {', '.join(map(str, alone))} voxels per edge: its scatter cannot be known."
+            f"Only one sample of {', '.join(map(str, alone))} voxels per edge: its scatter "
+            + ("is what the law fitted to the other sizes foretells." if foretold else "cannot be known.")
         )
     if few:
         notes.append(

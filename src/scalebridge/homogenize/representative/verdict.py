@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import final
 
@@ -39,32 +40,48 @@ def judge(
     bias: Mapping[str, SizeBias],
     scaling: Mapping[str, ScalingLaw | None],
     gap: float | None,
+    volume: float | int | None = None,
 ) -> Representativity:
     """A size is representative when a single sample of it is: its scatter (at the confidence asked for), its bias and,
     where both were solved, the gap between kinematic and static conditions all stay within the tolerance.
+
+    volume: of one sample, in the units of the laws. Of a single sample the scatter is what the law fitted to smaller
+    ones foretells; it counts only where the whole interval of that forecast lies on one side of the tolerance.
     """
     z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
+    share, limit = _percent(confidence), _percent(tolerance)
     words = []
     verdicts: list[bool | None] = []
     for name, estimate in parts.items():
-        relative = estimate.relative_deviation
-        if relative is None:
-            verdicts.append(None)
-            words.append(f"The scatter of the {name} between samples of {size} voxels per edge is not known.")
-            continue
-        reach = z * relative
+        relative, law = estimate.relative_deviation, scaling[name]
+        if relative is not None:
+            reach = z * relative
+            good: bool | None = reach <= tolerance
+            sentence = (
+                f"{name.capitalize()}: {share} of single samples of {size} voxels per edge lie within {_percent(reach)} "
+                "of their mean"
+            )
+        else:
+            forecast = _forecast(law, volume, estimate.mean, z)
+            if forecast is None:
+                verdicts.append(None)
+                words.append(_unknown(name, size, law))
+                continue
+            low, reach, high = forecast
+            good = True if high <= tolerance else False if low > tolerance else None
+            sentence = (
+                f"{name.capitalize()}: there is a single sample of {size} voxels per edge; by the law fitted to the "
+                f"scatter of smaller ones {share} of such samples lie within {_percent(reach)} of their mean "
+                f"({share} interval {_percent(low)} to {_percent(high)})"
+            )
+            if good is None:
+                sentence += ", which does not tell on which side of the tolerance"
         found = bias[name]
         shift = abs(found.bias(condition, size))
-        good = reach <= tolerance and shift <= tolerance
-        verdicts.append(good)
-        sentence = (
-            f"{name.capitalize()}: {confidence:.0%} of single samples of {size} voxels per edge lie within "
-            f"{reach:.2%} of their mean"
-        )
+        verdicts.append(False if shift > tolerance else good)
         if found.assessed:
-            sentence += f", and this mean within about {shift:.2%} of the limit for large samples"
-        words.append(f"{sentence} (tolerance {tolerance:.2%}).")
-        law = scaling[name]
+            sentence += f", and this mean within about {_percent(shift)} of the limit for large samples"
+        words.append(f"{sentence} (tolerance {limit}).")
         if law is not None and law.slower_than_integrable:
             verdicts.append(False)
             words.append(
@@ -74,8 +91,7 @@ def judge(
     if gap is not None:
         verdicts.append(gap <= tolerance)
         words.append(
-            f"Kinematic and static conditions differ by {gap:.2%} at {size} voxels per edge "
-            f"(tolerance {tolerance:.2%})."
+            f"Kinematic and static conditions differ by {_percent(gap)} at {size} voxels per edge (tolerance {limit})."
         )
     if False in verdicts:
         answer: bool | None = False
@@ -85,3 +101,29 @@ def judge(
         answer = True
     name = Representativity(answer, tolerance, size, ()).name
     return Representativity(answer, tolerance, size, (f"{size} voxels per edge: {name}.", *words))
+
+
+def _forecast(
+    law: ScalingLaw | None, volume: float | int | None, mean: float, z: float
+) -> tuple[float, float, float] | None:
+    """Lower end, value and upper end of z deviations of one sample, relative to the mean, as the law has them."""
+    if law is None or volume is None or not law.foretells or mean == 0:
+        return None
+    error = law.relative_deviation_error(volume)
+    assert error is not None
+    reach, factor = z * law.deviation(volume) / abs(mean), math.exp(min(z * error, 50.0))
+    return reach / factor, reach, reach * factor
+
+
+def _unknown(name: str, size: int, law: ScalingLaw | None) -> str:
+    sentence = f"The scatter of the {name} between samples of {size} voxels per edge is not known"
+    if law is None:
+        return f"{sentence}."
+    if law.covariance is None:
+        return f"{sentence}: a law needs several samples of two smaller sizes at least."
+    return f"{sentence}: the smaller ones hold too few independent pieces for their law to be carried on."
+
+
+def _percent(relative: float | int) -> str:
+    """With a digit more than elsewhere: what is compared with a tolerance must not look equal to it."""
+    return f"{100 * relative:.3g} %"
