@@ -58,7 +58,7 @@ def generate(
     seed: int
         Decides what is drawn: the same seed gives the same image. 1 if left out.
     count: int
-        How many are drawn, with successive seeds, one at a time in memory.
+        How many are drawn, with successive seeds, one at a time in memory. The same command goes on where it stopped.
     spacing: str
         Edge of a voxel with its unit: 1um.
     output: str
@@ -98,11 +98,17 @@ def generate(
         raise InputError(f"--count must lie between 1 and {_MOST}, got {count}.")
     seeds = range(seed, seed + count)
     files = _files(name, output, format, seeds, alone=count == 1)
-    size = _shape(shape)
-    _check_files(files, force, size)
-    chosen = build_generator(name, size, spacing, texts)
-    draws = chosen.generator.stream(seeds)
-    return _save(chosen, zip(draws, files, strict=True), len(files), _Speech(json, quiet, progress), None)
+    chosen = build_generator(name, _shape(shape), spacing, texts)
+    speech = _Speech(json, quiet, progress)
+    known: list[dict[str, Any] | None] = [None] * len(files)
+    into_folder = files[0].target != output
+    if into_folder and not force:
+        known = _known(files, chosen, seeds, speech)
+    wanted = [n for n, entry in enumerate(known) if entry is None]
+    # What stands in the way in a folder was judged, and is ours.
+    _check_files([files[n] for n in wanted], force or into_folder, chosen.generator.shape)
+    draws = chosen.generator.stream([seeds[n] for n in wanted])
+    return _save(chosen, draws, files, known, speech, None)
 
 
 @final
@@ -183,6 +189,8 @@ def _check_files(files: list[ImageFiles], force: bool, shape: Sequence[int]) -> 
 
     from scalebridge.core.files import check_folder, writing
 
+    if not files:
+        return
     folder = files[0].image.parent
     if len(files) > 1 or not folder.exists():
         check_folder(folder)
@@ -190,6 +198,25 @@ def _check_files(files: list[ImageFiles], force: bool, shape: Sequence[int]) -> 
             folder.mkdir(parents=True, exist_ok=True)
     for one in files:
         one.check(force=force, voxels=math.prod(shape))
+
+
+def _known(
+    files: list[ImageFiles], chosen: ChosenGenerator, seeds: Sequence[int], speech: _Speech
+) -> list[dict[str, Any] | None]:
+    """The entries of images that an earlier draw with these settings left whole."""
+    import sys
+
+    from scalebridge.cli.generated_folder import clear_leftovers, drawn_before
+
+    known = drawn_before(files, chosen, seeds)
+    for one, entry in zip(files, known, strict=True):
+        if entry is None:
+            clear_leftovers(one)
+    whole = sum(entry is not None for entry in known)
+    if whole and not speech.quiet:
+        folder = files[0].image.parent
+        print(f"Going on in {folder}: {whole} of {len(files)} images are there.", file=sys.stderr)
+    return known
 
 
 def _check_only_from(
@@ -218,37 +245,42 @@ def _again(path: str, output: str | None, format: str | None, speech: _Speech, f
     files = _files(chosen.name, output, format, seeds, alone=len(recorded) == 1)
     _check_files(files, force, chosen.generator.shape)
     draws = chosen.generator.stream(seeds)
-    return _save(chosen, zip(draws, files, strict=True), len(files), speech, recorded)
+    return _save(chosen, draws, files, [None] * len(files), speech, recorded)
 
 
 def _save(
     chosen: ChosenGenerator,
-    draws: Iterator[tuple[Realization, ImageFiles]],
-    total: int,
+    draws: Iterator[Realization],
+    files: Sequence[ImageFiles],
+    known: Sequence[dict[str, Any] | None],
     speech: _Speech,
     recorded: list[RecordedImage] | None,
 ) -> int:
+    """Writes every draw before the next one is made; images that are known are not drawn."""
     import json as json_module
 
     from scalebridge.cli.generated_files import collect_record, save_realization
     from scalebridge.cli.progress import Progress
 
     entries: list[dict[str, Any]] = []
-    folder = None
+    total = len(files)
     with Progress(speech.progress, quiet=speech.quiet) as bar:
         bar.update("drawing", 0, total)
-        for number, (realization, files) in enumerate(draws, start=1):
-            if recorded is not None:
-                _insist(realization, recorded[number - 1])
-            entry = save_realization(realization, chosen, files)
+        for number, (one, entry) in enumerate(zip(files, known, strict=True), start=1):
+            if entry is None:
+                realization = next(draws)
+                if recorded is not None:
+                    _insist(realization, recorded[number - 1])
+                entry = save_realization(realization, chosen, one)
+                if not (speech.json or speech.quiet):
+                    _print_one(realization, one, total)
+            if speech.quiet and not speech.json:
+                print(one.target)
             entries.append(entry)
-            folder = files.image.parent
-            bar.update("drawing", number, total, files.image.name)
-            if not speech.json:
-                _print_one(realization, files, total, speech.quiet)
-    assert folder is not None
+            bar.update("drawing", number, total, one.image.name)
     if speech.json:
-        print(json_module.dumps(collect_record(chosen, entries, folder), allow_nan=False))
+        record = collect_record(chosen, entries, files[0].image.parent)
+        print(json_module.dumps(record, allow_nan=False))
     elif total > 1 and not speech.quiet:
         _print_all(entries)
     return 0
@@ -272,12 +304,9 @@ def _insist(realization: Realization, recorded: RecordedImage) -> None:
     )
 
 
-def _print_one(realization: Realization, files: ImageFiles, total: int, quiet: bool) -> None:
+def _print_one(realization: Realization, files: ImageFiles, total: int) -> None:
     from scalebridge.cli.wrapping import wrapped
 
-    if quiet:
-        print(files.target)
-        return
     if total > 1:
         reached = ", ".join(f"{name} {value:.5g}" for name, value in realization.reached.items())
         print(wrapped(f"{files.image.name}: {reached}"), flush=True)

@@ -67,7 +67,11 @@ class RecordedImage:
 
 
 def save_realization(realization: Realization, chosen: ChosenGenerator, files: ImageFiles) -> dict[str, Any]:
-    """Writes everything that belongs to one draw, the record last; returns the record's entry of the image."""
+    """Writes everything that belongs to one draw; returns the record's entry of the image.
+
+    The record has no entry before the image is whole, so that an interrupted draw is told from a finished one.
+    """
+    _write_record(chosen, [], files)
     write_image(realization.image, files.target)
     written = bool(realization.orientations)
     if written:
@@ -85,9 +89,13 @@ def save_realization(realization: Realization, chosen: ChosenGenerator, files: I
         "reached": plain(realization.reached),
         "history": list(image.history),
     }
-    record = collect_record(chosen, [entry], files.image.parent)
-    write_text(files.record, json.dumps(record, indent=2, allow_nan=False) + "\n")
+    _write_record(chosen, [entry], files)
     return entry
+
+
+def _write_record(chosen: ChosenGenerator, entries: Sequence[Mapping[str, Any]], files: ImageFiles) -> None:
+    record = collect_record(chosen, entries, files.image.parent)
+    write_text(files.record, json.dumps(record, indent=2, allow_nan=False) + "\n")
 
 
 def collect_record(
