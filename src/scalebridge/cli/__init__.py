@@ -1,5 +1,5 @@
 """The command line: parse, call, print. No numerics.
 
 Takes: arguments.   Gives: text, JSON, exit codes.
-May import: everything below.   Open first: main.py.
+May import: everything below.   Open first: application.py.
 """

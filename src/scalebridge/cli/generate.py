@@ -126,7 +126,7 @@ def _explain(name: str | None, wanted: bool, json: bool) -> int:
     from scalebridge.cli.wrapping import wrapped
 
     if wanted and name is None:
-        from scalebridge.cli.main import application
+        from scalebridge.cli.application import application
 
         application().help_print(["generate"])
         return 0

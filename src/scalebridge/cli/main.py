@@ -1,146 +1,36 @@
-"""The `scalebridge` command: parse, call, and turn every error into one message and an exit code.
+"""The `scalebridge` command as a process: signals, exit code, and what is loaded when.
 
 Exit codes: 0 fine, 1 failure, 2 bad input, 3 accuracy not met, 130 interrupted.
-Nothing heavy is imported before a command runs: `scalebridge --help` must answer at once.
+Nothing is imported before signals are answered, and nothing heavy before a command runs: `scalebridge --help` must
+answer at once.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import sys
-import warnings
 from collections.abc import Sequence
-from typing import Any
 
-import cyclopts
+from scalebridge.cli.interruption import interruptible
 
-from scalebridge import __version__
-from scalebridge.cli import convert, doctor, generate, homogenize, init, inspect, run, rve
-from scalebridge.core.errors import ScalebridgeError
-
-FAILURE, BAD_INPUT, INTERRUPTED = 1, 2, 130
-
-
-def application() -> cyclopts.App:
-    """The parser with all commands."""
-    app = cyclopts.App(
-        name="scalebridge",
-        help="From a microstructure image to an effective law with an error bar.",
-        version=f"scalebridge {__version__}",
-        default_parameter=cyclopts.Parameter(negative=()),
-        help_format="plaintext",
-        suppress_keyboard_interrupt=False,  # main() tells how to resume
-    )
-    for command in (
-        homogenize.homogenize,
-        inspect.inspect,
-        run.run,
-        init.init,
-        doctor.doctor,
-        convert.convert,
-    ):
-        app.command(command)
-    for with_parameters in (generate.generate, rve.rve):
-        app.command(with_parameters, help_flags=[])  # they say themselves what a generator takes
-    return app
+INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line and returns its exit code; messages about errors go to stderr, one each."""
-    _prepare_process()
     words = sys.argv[1:] if arguments is None else list(arguments)
-    output = _after(words, "--output") or _after(words, "-o")
-    if strange := next(filter(None, map(_not_text, words)), ""):
-        return _fail(strange, BAD_INPUT)
-    try:
-        code = application()(words, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
-    except cyclopts.CycloptsError as error:
-        return _fail(str(error).strip(), BAD_INPUT, hint="`scalebridge --help` lists commands and options.")
-    except ScalebridgeError as error:
-        return _fail(str(error), error.exit_code)
-    except KeyboardInterrupt:
-        resumable = output and words[:1] != ["generate"]  # what was drawn until then is complete
-        hint = "; run again with the same --output to resume" if resumable else ""
-        return _fail(f"interrupted{hint}", INTERRUPTED, label="")
-    except BrokenPipeError:
-        # The reader of our output has left (a pipe into head): nothing to tell, and nowhere to tell it.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return FAILURE
-    except MemoryError as error:
-        return _fail(
-            f"out of memory{_detail(error)}. Crop or coarsen the image (--crop, --coarsen).", BAD_INPUT
-        )
-    except Exception as error:
-        return _unexpected(error)
-    return code if isinstance(code, int) else 0
+    with interruptible(ends_process=arguments is None) as interruption:
+        try:
+            from scalebridge.cli.application import run_words
+
+            return run_words(words, interruption)
+        except KeyboardInterrupt:
+            interruption.settle()
+            # What `generate` drew until then is complete: there is nothing to resume.
+            resumable = words[:1] != ["generate"] and any(map(_names_folder, words))
+            hint = "; run again with the same --output to resume" if resumable else ""
+            print(f"interrupted{hint}", file=sys.stderr)
+            return INTERRUPTED
 
 
-def _prepare_process() -> None:
-    warnings.formatwarning = _one_line_warning
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure: Any = getattr(stream, "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="replace")  # a terminal without Greek letters is no reason to fail
-    with contextlib.suppress(ValueError):  # only the main thread may do this; elsewhere it is not needed
-        # Batch systems end a job with SIGTERM: leave as resumable a folder as Ctrl-C does.
-        signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
-
-
-def _one_line_warning(message: Warning | str, *_: object, **__: object) -> str:
-    return f"warning: {message}\n"
-
-
-def _fail(message: str, code: int, *, label: str = "error: ", hint: str = "") -> int:
-    print(f"{label}{message}" + (f"\n{hint}" if hint else ""), file=sys.stderr)
-    return code
-
-
-def _detail(error: BaseException) -> str:
-    text = str(error).strip()
-    return f" ({text})" if text else ""
-
-
-def _unexpected(error: Exception) -> int:
-    if "RESOURCE_EXHAUSTED" in str(error):  # how XLA says that memory ran out
-        return _fail(
-            f"out of memory ({str(error).splitlines()[0]}). Crop or coarsen the image (--crop, --coarsen).",
-            BAD_INPUT,
-        )
-    if os.environ.get("SCALEBRIDGE_DEBUG"):
-        raise error
-    name = type(error).__name__
-    return _fail(
-        f"{name}: {error}. This is a fault of scalebridge, not of your input; please report it with what "
-        "SCALEBRIDGE_DEBUG=1 in the environment prints.",
-        FAILURE,
-    )
-
-
-def _not_text(word: str) -> str:
-    """What is wrong with a name that is not text; results, which say what they were made from, could not say it."""
-    try:
-        word.encode("utf-8")
-    except UnicodeEncodeError:
-        shown = os.fsencode(word).decode("utf-8", "backslashreplace")
-        return (
-            f"The name '{shown}' is not UTF-8 text, and results could not say what they were made from. Rename "
-            "the file, or give a link to it that has a plain name."
-        )
-    return ""
-
-
-def _after(words: Sequence[str], option: str) -> str | None:
-    for position, word in enumerate(words):
-        if word == option and position + 1 < len(words):
-            return words[position + 1]
-        if word.startswith(option + "="):
-            return word.partition("=")[2]
-    return None
+def _names_folder(word: str) -> bool:
+    return word in ("--output", "-o") or word.startswith(("--output=", "-o="))

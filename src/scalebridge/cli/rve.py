@@ -225,7 +225,7 @@ def _explain(source: str | None, wanted: bool) -> int:
     if source is not None and is_generator(source):
         print(wrapped(parameters_help(source)))
         return 0
-    from scalebridge.cli.main import application
+    from scalebridge.cli.application import application
 
     application().help_print(["rve"])
     return 0
