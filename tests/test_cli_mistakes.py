@@ -11,6 +11,7 @@ import pytest
 
 from cli_support import TWO_PHASES, FakeSolver, assert_one_message, fake_solver, run, small_image
 from scalebridge.homogenize.forecast import Estimate
+from scalebridge.study.folder import claim
 
 image = pytest.fixture(small_image)
 solver = pytest.fixture(fake_solver)
@@ -208,6 +209,23 @@ def test_the_room_for_the_fields_is_known_from_the_header(
     assert "245 MB are needed" in err  # 2e6 voxels x 3 loads x (8 fields x 4 bytes + 8 bytes), and the report
     run(capsys, *words, "--coarsen", "2")
     assert unread == ["image"], "an eighth of it fits"
+
+
+def test_another_run_in_the_folder_is_noticed_before_the_image_is_read(
+    image: str, solver: FakeSolver, unread: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with claim("out"):
+        code, out, err = run(capsys, "homogenize", image, *TWO_PHASES, "--output", "out", "--force")
+    assert (code, out, unread) == (2, "", [])
+    assert "Another run is at work in out" in err
+
+
+def test_a_refused_image_leaves_no_folder_behind(
+    image: str, solver: FakeSolver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["homogenize", image, "--physics", "conduction", "--phase", "7:k=1", "--output", "new/out"]
+    assert run(capsys, *words)[0] == 2
+    assert os.listdir() == [image]
 
 
 @pytest.mark.parametrize(

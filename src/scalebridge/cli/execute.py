@@ -38,42 +38,56 @@ class Presentation:
 
 def execute(study: Study, base: Path | str, show: Presentation) -> int:
     """Prepares, runs, writes and prints a study; returns the exit code."""
-    folder = None if study.output.folder is None else Path(base) / study.output.folder
-    if folder is not None and not show.dry_run:
-        # What would be wrong with the folder after the work is said before a large image is read.
-        check_output(folder, force=show.force)
-        check_output(folder, force=show.force, needed_bytes=_room(study, base))
-    plan = prepare(study, base)
-    # The solver is loaded only now: a mistake in the input is answered without waiting for it.
-    from scalebridge.study.run import run as run_plan
-
-    if show.dry_run:
-        return _print_plan(plan, show)
-    if not (show.json or show.quiet):
-        print(wrapped(plan.words) + "\n", flush=True)
-    enable_compilation_cache()
-    if folder is None:
-        with Progress(show.progress, quiet=show.quiet) as progress:
-            result = run_plan(plan, progress=progress)
+    if study.output.folder is None or show.dry_run:
+        plan = _prepared(study, base, show)
+        if show.dry_run:
+            return _print_plan(plan, show)
+        result = _solved(plan, show)
         _print_result(result, show)
         return result.status.exit_code
-    hashes = {role: file_sha256(path) for role, path in plan.inputs.items()}
-    settings = {key: value for key, value in study.settings().items() if key != "output"}
-    key = run_key(hashes, settings | {"fields": study.output.fields}, __version__)
-    needed = results_bytes(study, plan.image.grid.shape)
-    with claim(folder, key, force=show.force, needed_bytes=needed) as claimed:
-        if claimed.resumed and not show.quiet:
+    folder = Path(base) / study.output.folder
+    # What would be wrong with the folder after the work is said before a large image is read.
+    with claim(folder, force=show.force) as claimed:
+        check_output(folder, force=show.force, needed_bytes=_room(study, base))
+        plan = _prepared(study, base, show)
+        running = claimed.run(_key(study, plan), needed_bytes=results_bytes(study, plan.image.grid.shape))
+        if running.resumed and not show.quiet:
             print(f"Resuming the interrupted run in {folder}.", file=sys.stderr)
-        claimed.begin(_study_text(study, base, folder))
-        with Progress(show.progress, quiet=show.quiet) as progress:
-            result = run_plan(plan, progress=progress, store=claimed.store)
-            progress.update("writing", 0.0, 0.0, str(folder))
-            _write(result, claimed, study.output.fields)
+        running.begin(_study_text(study, base, folder))
+        result = _solved(plan, show, running)
     _print_result(result, show)
     if not (show.json or show.quiet):
         names = ", ".join(sorted(path.name for path in folder.iterdir()))
         print("\n" + wrapped(f"Written to {folder}: {names}"))
     return result.status.exit_code
+
+
+def _prepared(study: Study, base: Path | str, show: Presentation) -> Plan:
+    plan = prepare(study, base)
+    if not (show.dry_run or show.json or show.quiet):
+        print(wrapped(plan.words) + "\n", flush=True)
+    return plan
+
+
+def _solved(plan: Plan, show: Presentation, folder: RunFolder | None = None) -> HomogenizationResult:
+    """The result of the plan, written to the folder if there is one."""
+    # The solver is loaded only now: a mistake in the input is answered without waiting for it.
+    from scalebridge.study.run import run as run_plan
+
+    enable_compilation_cache()
+    with Progress(show.progress, quiet=show.quiet) as progress:
+        if folder is None:
+            return run_plan(plan, progress=progress)
+        result = run_plan(plan, progress=progress, store=folder.store)
+        progress.update("writing", 0.0, 0.0, str(folder.path))
+        _write(result, folder, plan.study.output.fields)
+    return result
+
+
+def _key(study: Study, plan: Plan) -> str:
+    hashes = {role: file_sha256(path) for role, path in plan.inputs.items()}
+    settings = {key: value for key, value in study.settings().items() if key != "output"}
+    return run_key(hashes, settings | {"fields": study.output.fields}, __version__)
 
 
 def _room(study: Study, base: Path | str) -> int:

@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
@@ -19,6 +19,7 @@ from scalebridge.microstructure.read import split_dataset
 from scalebridge.study.schema import Study
 
 STUDY, PROVENANCE, CHECKPOINT = "study.toml", "provenance.json", ".checkpoint"
+_LOCK, _BEGUN = "lock", "begun"  # in the checkpoint, beside a folder for every key
 RESULTS = ("result.json", "result.csv", "report.html", "fields.vti", PROVENANCE)
 _REPORT_BYTES = 5_000_000  # what a report with its pictures takes at most, roughly
 
@@ -44,6 +45,8 @@ class RunFolder:
 
     def begin(self, study_text: str) -> None:
         """Says in the folder what is being computed, before it is."""
+        with writing(self.path):
+            (self.path / CHECKPOINT / _BEGUN).touch()
         write_text(self.path / STUDY, study_text)
 
     def finish(self, provenance: Mapping[str, Any], written: tuple[str, ...]) -> None:
@@ -67,34 +70,50 @@ def check_output(folder: Path | str, *, force: bool = False, needed_bytes: int =
         if path.exists() and not path.is_dir():
             raise OutputError(f"Cannot write results to {path}: it is a file, not a folder.")
         present = [name for name in (*RESULTS, STUDY) if (path / name).exists()]
-    if present and not (path / CHECKPOINT).is_dir() and not force:
+    if present and not _interrupted(path) and not force:
         raise OutputError(
             f"{path} already holds {', '.join(present)}. Choose another folder, or overwrite with --force."
         )
     check_folder(path, needed_bytes + _REPORT_BYTES)
 
 
-@contextlib.contextmanager
-def claim(folder: Path | str, key: str, *, force: bool = False, needed_bytes: int = 0) -> Iterator[RunFolder]:
-    """Makes sure, before the work starts, that results can go to `folder` and nobody else is writing there.
+@final
+@dataclasses.dataclass(frozen=True)
+class ClaimedFolder:
+    """A folder that no other run writes to while the claim lasts."""
 
-    Fails when: it holds results already and `force` is not set, cannot be written, has less than
-    `needed_bytes` free, or another run is at work in it (OutputError).
+    path: Path
+
+    def run(self, key: str, *, needed_bytes: int = 0) -> RunFolder:
+        """The run named by `key` in it. Fails when: less than `needed_bytes` are free (OutputError)."""
+        check_folder(self.path, needed_bytes + _REPORT_BYTES)
+        kept = self.path / CHECKPOINT / key
+        with writing(self.path):
+            resumed = kept.is_dir() and any(kept.iterdir())
+            kept.mkdir(parents=True, exist_ok=True)
+        return RunFolder(self.path, key, resumed)
+
+
+@contextlib.contextmanager
+def claim(folder: Path | str, *, force: bool = False) -> Iterator[ClaimedFolder]:
+    """Makes sure, before anything is read, that results can go to `folder` and nobody else is writing there.
+
+    Fails when: it holds results already and `force` is not set, cannot be written, or another run is at work in
+    it (OutputError).
     """
     path = Path(folder)
-    check_output(path, force=force, needed_bytes=needed_bytes)
+    check_output(path, force=force)
+    checkpoint = path / CHECKPOINT
+    made = [place for place in (path, *path.parents) if not place.exists()]
     with writing(path):
-        path.mkdir(parents=True, exist_ok=True)
-        checkpoint = path / CHECKPOINT
-        resumed = (checkpoint / key).is_dir() and any((checkpoint / key).iterdir())
-        (checkpoint / key).mkdir(parents=True, exist_ok=True)
-        lock = (checkpoint / "lock").open("w")
-    try:
+        checkpoint.mkdir(parents=True, exist_ok=True)
+        lock = (checkpoint / _LOCK).open("w")
+    with lock:
         _lock(lock.fileno(), path)
-        yield RunFolder(path, key, resumed)
-    finally:
-        lock.close()
-        _remove_if_unused(checkpoint, key)
+        try:
+            yield ClaimedFolder(path)
+        finally:
+            _remove_if_unused(checkpoint, made)
 
 
 def settings_seen_from(folder: Path, study: Study, base: Path | str) -> dict[str, Any]:
@@ -138,10 +157,19 @@ def _lock(descriptor: int, path: Path) -> None:
             ) from error
 
 
-def _remove_if_unused(checkpoint: Path, key: str) -> None:
-    """A run that failed before it kept anything leaves no trace that would pass for an interrupted one."""
+def _interrupted(path: Path) -> bool:
+    """Whether a run has begun in the folder and not finished; a lock alone is left by one that read its image."""
+    checkpoint = path / CHECKPOINT
+    return checkpoint.is_dir() and any(entry.name != _LOCK for entry in checkpoint.iterdir())
+
+
+def _remove_if_unused(checkpoint: Path, made: Sequence[Path]) -> None:
+    """A run that failed before it began leaves no trace that would pass for an interrupted one.
+
+    made: the folders that were made for it, innermost first; those that stayed empty go.
+    """
     with contextlib.suppress(OSError):
-        os.rmdir(checkpoint / key)
-        if [entry.name for entry in checkpoint.iterdir()] == ["lock"]:
-            (checkpoint / "lock").unlink()
-            os.rmdir(checkpoint)
+        if not any(entry.is_file() and entry.name != _LOCK for entry in checkpoint.rglob("*")):
+            shutil.rmtree(checkpoint)
+        for place in made:
+            place.rmdir()
