@@ -48,7 +48,7 @@ def record_of(capsys: pytest.CaptureFixture[str], *words: str, code: int = 0) ->
 
 
 def test_help_needs_no_numpy() -> None:
-    done, packages, seconds = packages_and_seconds(
+    done, packages, _ = packages_and_seconds(
         ["rve", "--help"],
         ["rve", "sphere-packing", "--help"],
         ["rve"],
@@ -56,7 +56,6 @@ def test_help_needs_no_numpy() -> None:
         ["rve", "sphere-packin", "--physics", "conduction"],
     )
     assert packages == ""
-    assert seconds < 1.5  # of the processor, for five commands
     assert "--realizations" in done.stdout
     assert "--shaking" in done.stdout
     assert done.stderr.count("error:") == 3
@@ -262,16 +261,6 @@ def test_bodies_with_frames_and_an_option_that_images_have_too(capsys: pytest.Ca
     words += ["--workers", "1", "--sizes", "40", "--realizations", "2", "--physics", "conduction"]
     record = record_of(capsys, *words, "--phase", "0:k=1", "--phase", "grain:k=5")
     assert 1.0 < record["statistics"][0]["scalars"]["mean conductivity"]["mean"] < 1.5
-
-
-def test_other_physics(capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["checkerboard", "--tile", "2", "--random", "--dimensions", "2", "--sizes", "8", "--workers", "1"]
-    words += ["--realizations", "2", "--phase", "0:E=1,nu=0.3,alpha=1e-6", "--phase", "1:E=5,nu=0.2,alpha=0"]
-    record = record_of(capsys, *words, "--physics", "thermoelasticity", "--plane", "stress")
-    assert record["physics"] == "thermoelasticity"
-    assert record["unit"] == ""
-    assert any("stiffness" in warning for warning in record["warnings"])
-    assert record["statistics"][0]["scalars"]["bulk modulus"]["mean"] > 0
 
 
 def test_without_an_end_of_correlations_nothing_is_representative(capsys: pytest.CaptureFixture[str]) -> None:
