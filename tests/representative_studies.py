@@ -39,7 +39,7 @@ POLYCRYSTAL = Material({}, grain=Elasticity.cubic(*map(quantity, ("168 GPa", "12
 def prescribed(problem, method=None, *, scatter=4.0, limit=3.0, alpha=1.0):
     """The study of `problem` whose tensors are limit (1 + shift / n + scatter n^(-alpha d / 2) xi) times the unit one.
 
-    Stiffnesses: with the factor 1 for the bulk, 0.4 for the shear part and 1e9 for the unit.
+    Stiffnesses: with the factor 1 for the bulk, 0.4 for the shear part and 1e9 for the unit; expansions with 1e-6.
     """
 
     def cells(tasks, workers=None, store=None, progress=None):
@@ -74,6 +74,7 @@ def prescribed(problem, method=None, *, scatter=4.0, limit=3.0, alpha=1.0):
                         1e-6 * size**d,
                         0.0,
                         Status.CONVERGED,
+                        1e-6 * value * one if task.material.expands else None,
                     )
                 )
             found.append(row)
@@ -131,10 +132,11 @@ def polycrystal():
 
 
 def thermoelasticity_2d():
-    """Plane strain, two scalars, sizes far from the precision."""
+    """Plane strain, two moduli and the expansion, sizes far from the precision."""
+    given = (("3 GPa", "5e-5 1/K"), ("70 GPa", "1e-5 1/K"))
     laws = {
-        label: Thermoelasticity.isotropic(E=quantity(E), nu=0.3, alpha=quantity("1e-5 1/K"))
-        for label, E in enumerate(("3 GPa", "70 GPa"))
+        label: Thermoelasticity.isotropic(E=quantity(E), nu=0.3, alpha=quantity(alpha))
+        for label, (E, alpha) in enumerate(given)
     }
     source = GeneratorEnsemble(Tiles((8, 8), 4))
     return prescribed(

@@ -15,10 +15,11 @@ from scalebridge.homogenize.json_record import plain
 from scalebridge.homogenize.representative import present, words
 from scalebridge.homogenize.representative.advice import next_step
 from scalebridge.homogenize.representative.estimators import isotropic_parts
+from scalebridge.homogenize.representative.expansion import EXPANSION
 from scalebridge.homogenize.representative.exporters import to_csv, to_latex
 from scalebridge.homogenize.representative.study import RepresentativityResult
 from scalebridge.homogenize.words import aligned, number, percent, scale_of, sentence
-from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt
+from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt, strain_to_voigt
 from scalebridge.report import figures
 from scalebridge.report.copies import Copy
 from scalebridge.report.material import material_statistics
@@ -262,4 +263,17 @@ def _tensor(result: RepresentativityResult) -> dict[str, Any]:
         "mean": mean,
         "spread": spread,
         "caption": f"{scale.unit or 'dimensionless'}; {caption}",
+        "expansion": _expansion(result),
     }
+
+
+def _expansion(result: RepresentativityResult) -> dict[str, Any] | None:
+    """The same of the thermal expansion: one row, with engineering shear."""
+    row = result.at(result.problem.sizes[-1], result.preferred)
+    if row.expansions is None or not row.expansions.any():
+        return None
+    values = strain_to_voigt(row.expansions)
+    scale = scale_of(float(np.abs(values).max()), words.unit_of_part(result, EXPANSION))
+    mean = aligned(values.mean(axis=0)[None] * scale.factor, 4)[0]
+    spread = aligned(values.std(axis=0, ddof=1)[None] * scale.factor, 3)[0] if row.count > 1 else None
+    return {"mean": mean, "spread": spread, "unit": scale.unit}

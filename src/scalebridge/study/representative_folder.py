@@ -22,13 +22,14 @@ from scalebridge.core.files import check_folder, write_text, writing
 from scalebridge.homogenize.json_record import plain
 from scalebridge.homogenize.representative.apparent import CellTask
 from scalebridge.homogenize.representative.estimators import isotropic_parts
+from scalebridge.homogenize.representative.expansion import EXPANSION, isotropic_expansion
 from scalebridge.homogenize.representative.exporters import to_csv
 from scalebridge.homogenize.representative.study import (
     RepresentativityProblem,
     RepresentativityResult,
     SamplingMethod,
 )
-from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt
+from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt, strain_to_voigt
 from scalebridge.study.folder import RESULTS, STUDY
 
 STUDIED, CELLS = "rve.json", "cells"
@@ -137,12 +138,14 @@ def samples_csv(problem: RepresentativityProblem, method: SamplingMethod, store:
     pairs = [(i, k) for i in range(len(names)) for k in range(i, len(names))]
     symbol = "C" if vector else "k"
     scalars = list(isotropic_parts(np.eye(len(names))[None], vector))
+    expands = problem.material.expands
     labels = [str(label) for label in sorted(problem.material.laws)] if problem.material.grain is None else []
     out = io.StringIO()
     write = csv.writer(out, lineterminator="\n").writerow
     write(
         ["voxels per edge", "number", "condition", "sample", *scalars]
         + [f"{symbol}_{names[i]}_{names[k]}" for i, k in pairs]
+        + ([EXPANSION, *(f"alpha_{name}" for name in names)] if expands else [])
         + [f"fraction of label {label}" for label in labels]
         + ["iterations", "residual", "energy error", "seconds"]
     )
@@ -160,8 +163,20 @@ def samples_csv(problem: RepresentativityProblem, method: SamplingMethod, store:
                     [size, number, condition.name, maker.name]
                     + [repr(float(parts[name][0])) for name in scalars]
                     + [repr(float(shown[i, k])) for i, k in pairs]
+                    + (_expansion(entry.arrays.get("expansion"), len(names)) if expands else [])
                     + [repr(float(about["fractions"].get(label, 0.0))) for label in labels]
                     + [about["iterations"]]
                     + [f"{float(about[name]):.3e}" for name in ("residual", "energy_error", "seconds")]
                 )
     return out.getvalue()
+
+
+def _expansion(expansion: Any, size: int) -> list[str]:
+    """The isotropic part and the entries with engineering shear; empty cells where it is not defined."""
+    if expansion is None:
+        return [""] * (1 + size)
+    values = np.asarray(expansion)
+    return [
+        repr(float(isotropic_expansion(values[None])[0])),
+        *(repr(float(v)) for v in strain_to_voigt(values)),
+    ]

@@ -13,10 +13,12 @@ from scalebridge.core.errors import InputError, PhaseError, StudyError
 from scalebridge.core.memory import check_fits, format_bytes
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize.representative.apparent import Material
+from scalebridge.homogenize.representative.expansion import expands_unevenly, phase_expansions
 from scalebridge.homogenize.representative.samples import GeneratorEnsemble, ImageWindows
 from scalebridge.homogenize.representative.study import RepresentativityProblem
 from scalebridge.homogenize.representative.words import duration, source_words
 from scalebridge.material.law import AbstractLaw
+from scalebridge.material.plane import PlaneState
 from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization
 from scalebridge.study.images import image_file, prepare_image
 from scalebridge.study.parse import nearest
@@ -119,8 +121,9 @@ def plan_for_image(section: ImageSection, choices: Choices, base: Path | str = "
     _check_numbers(choices)
     image = prepare_image(section, base)
     check_labels(image, laws)
-    notes = _stated(choices)
+    notes: list[str] = []
     plane = plane_state(choices.plane, choices.physics, image.grid.ndim, notes)
+    _note_expansion(laws, image.grid.ndim, plane, notes)
     shortest = min(image.grid.shape)
     sizes = choices.sizes
     if sizes is None:
@@ -151,8 +154,9 @@ def plan_for_generator(
     laws, grain, conditions = _laws(choices)
     _check_numbers(choices)
     ndim = len(generator.shape)
-    notes = _stated(choices)
+    notes: list[str] = []
     plane = plane_state(choices.plane, choices.physics, ndim, notes)
+    _note_expansion(laws, ndim, plane, notes)
     sizes = choices.sizes
     if sizes is None:
         sizes = _USUAL[ndim]
@@ -189,11 +193,11 @@ def parse_conditions(text: str) -> tuple[str, ...]:
     return names
 
 
-def _stated(choices: Choices) -> list[str]:
-    """Notes to begin with."""
-    if choices.physics == "thermoelasticity":
-        return ["of thermoelastic phases only the apparent stiffness is studied"]
-    return []
+def _note_expansion(
+    laws: Mapping[int, AbstractLaw], ndim: int, plane: PlaneState | None, notes: list[str]
+) -> None:
+    if phase_expansions(laws, ndim, plane) is not None and not expands_unevenly(laws, ndim, plane):
+        notes.append("all phases expand alike, and so does every sample: only the stiffness is studied")
 
 
 def _laws(

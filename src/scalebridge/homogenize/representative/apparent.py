@@ -24,12 +24,14 @@ from scalebridge.core.status import Status
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize.cells import solve_phases
 from scalebridge.homogenize.phases import collect_phases
+from scalebridge.homogenize.representative.expansion import cell_energy, cell_expansion
 from scalebridge.homogenize.representative.samples import AbstractMaker
 from scalebridge.homogenize.validity import transport, without_lost_loads
 from scalebridge.material.conduction import Conduction
 from scalebridge.material.elasticity import Elasticity
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState
+from scalebridge.material.thermoelasticity import Thermoelasticity
 from scalebridge.microstructure import coarsen
 
 
@@ -46,6 +48,11 @@ class Material:
     def vector(self) -> bool:
         first = self.grain if self.grain is not None else next(iter(self.laws.values()), None)
         return not isinstance(first, Conduction)
+
+    @property
+    def expands(self) -> bool:
+        """Whether the thermal expansion of samples is asked for, too."""
+        return bool(self.laws) and all(isinstance(law, Thermoelasticity) for law in self.laws.values())
 
     def law_of(self, label: int, rotations: Mapping[int, np.ndarray]) -> AbstractLaw:
         """Fails when neither a law nor an orientation is known for the label (PhaseError)."""
@@ -102,6 +109,8 @@ class CellTask:
             "energy": self.energy,
             "versions": [found["scalebridge"], found["jax"]],
         }
+        if self.material.expands:
+            common["expansion"] = True  # cells were kept without it once
         return [
             content_key(**common, condition=repr(condition), coarsening=factor)
             for factor in self.coarsenings
@@ -124,6 +133,7 @@ class CellTask:
 class ApparentCell:
     """One solved cell. value (m, m): apparent conductivity or Mandel stiffness; fractions by label, as text.
 
+    expansion (m,): Mandel, 1/K; None in other physics, and where the stiffness is singular.
     seconds: solving; making: drawing or cutting the sample (shared by its cells).
     """
 
@@ -139,6 +149,7 @@ class ApparentCell:
     seconds: float
     making: float
     status: Status
+    expansion: np.ndarray | None = None
 
 
 def solve_task(task: CellTask) -> list[ApparentCell]:
@@ -192,14 +203,15 @@ def _solve(
         m = ndim * (ndim + 1) // 2 if task.material.vector else ndim
         return cell(np.zeros((m, m)), 0, 0.0, 0.0, Status.CONVERGED)
     phases = collect_phases(image, laws, task.material.plane, None)
-    method = PreconditionedConjugateGradients(None, task.energy)
+    method = PreconditionedConjugateGradients(None, cell_energy(phases, task.energy))
     solved = solve_phases(phases, condition, method, SilentProgress(), NullStore(), condition.name)
     value = without_lost_loads(phases, condition, transport(phases, condition), solved.effective.value)
     solution = solved.solution
-    return cell(
+    found = cell(
         value,
         sum(solution.iterations),
         solution.residual,
         float(np.max(solution.energy_error, initial=0.0)),
         solution.status,
     )
+    return dataclasses.replace(found, expansion=cell_expansion(phases, solved))

@@ -221,12 +221,17 @@ def _solve_chunk(tasks: Sequence[CellTask]) -> list[list[ApparentCell]]:
 
 
 def _to_entry(key: str, cell: ApparentCell) -> Entry:
-    plain = {f.name: getattr(cell, f.name) for f in dataclasses.fields(cell) if f.name != "value"}
-    return Entry(
-        key, {"value": cell.value}, {**plain, "fractions": dict(cell.fractions), "status": str(cell.status)}
-    )
+    arrays = {"value": cell.value} | ({} if cell.expansion is None else {"expansion": cell.expansion})
+    plain = {f.name: getattr(cell, f.name) for f in dataclasses.fields(cell)}
+    del plain["value"], plain["expansion"]
+    return Entry(key, arrays, {**plain, "fractions": dict(cell.fractions), "status": str(cell.status)})
 
 
 def _from_entry(entry: Entry) -> ApparentCell:
     plain = {**entry.metadata, "status": Status(entry.metadata["status"])}
-    return ApparentCell(value=np.asarray(entry.arrays["value"]), **plain)
+    expansion = entry.arrays.get("expansion")
+    return ApparentCell(
+        value=np.asarray(entry.arrays["value"]),
+        expansion=None if expansion is None else np.asarray(expansion),
+        **plain,
+    )

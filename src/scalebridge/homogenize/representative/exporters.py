@@ -44,7 +44,7 @@ def to_csv(result: RepresentativityResult) -> str:
                 write(
                     [
                         name,
-                        words.unit_of(result),
+                        words.unit_of_part(result, name),
                         size,
                         text(None if h is None else size * h),
                         condition,
@@ -68,8 +68,8 @@ def to_latex(result: RepresentativityResult) -> str:
         scale = words.scale_for_part(result, name)
         power = round(-math.log10(scale.factor))
         unit = [f"10^{{{power}}}"] if power else []
-        if words.unit_of(result):
-            unit.append(f"\\mathrm{{{latex_unit(words.unit_of(result))}}}")
+        if words.unit_of_part(result, name):
+            unit.append(f"\\mathrm{{{latex_unit(words.unit_of_part(result, name))}}}")
         lines = [
             f"% {name}: mean and {100 * result.method.confidence:g} % interval; in brackets the scatter of one sample",
             "\\begin{table}",

@@ -13,10 +13,15 @@ import scipy.stats
 from scalebridge.core.status import Status
 from scalebridge.homogenize.json_record import plain
 from scalebridge.homogenize.representative.advice import next_step
-from scalebridge.homogenize.representative.words import cubic_spacing, ordered_conditions, unit_of
+from scalebridge.homogenize.representative.words import (
+    cubic_spacing,
+    ordered_conditions,
+    unit_of,
+    unit_of_part,
+)
 from scalebridge.material.conduction import Conduction
 from scalebridge.material.thermoelasticity import Thermoelasticity
-from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt
+from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt, strain_to_voigt
 
 if TYPE_CHECKING:
     from scalebridge.homogenize.representative.estimators import MeanEstimate
@@ -84,7 +89,8 @@ def to_json(
     asked: bool = True,
 ) -> dict[str, Any]:
     """The record under the schema `scalebridge.rve/1`. SI units; x, y, z for conductivities, Voigt with engineering
-    shear (xx, yy, zz, yz, xz, xy; 2-D: xx, yy, xy) for stiffness; relative numbers are fractions of the limit.
+    shear (xx, yy, zz, yz, xz, xy; 2-D: xx, yy, xy) for stiffness and thermal expansion (1/K, null where there is none);
+    relative numbers are fractions of the limit.
 
     scales: lengths of the material. store: cells found and solved. asked: whether somebody asked for the
     precision, so that missing it is a status of its own. null where something is not known;
@@ -98,6 +104,7 @@ def to_json(
         "physics": physics_of(result),
         "quantity": quantity_of(result),
         "unit": unit_of(result),
+        "units": {name: unit_of_part(result, name) for name in result.requirements},
         "ordering": list(COMPONENTS[ndim] if vector else "xyz"[:ndim]),
         "dimensions": ndim,
         "spacing": cubic_spacing(problem.source),
@@ -179,10 +186,20 @@ def _statistics(row: SizeStatistics, vector: bool) -> dict[str, Any]:
         "count": row.count,
         "mean": reported(row.mean, vector),
         "deviation": reported(row.deviation, vector),
+        "expansion": _expansion(row),
         "scalars": {name: _estimate(found) for name, found in row.parts.items()},
         "fractions": {label: _estimate(found) for label, found in row.fractions.items()},
         "seconds": row.seconds,
     }
+
+
+def _expansion(row: SizeStatistics) -> dict[str, Any] | None:
+    """Mean and deviation of the thermal expansion, entry by entry."""
+    if row.expansions is None:
+        return None
+    values = strain_to_voigt(row.expansions)
+    deviation = values.std(axis=0, ddof=1) if row.count > 1 else None
+    return {"mean": plain(values.mean(axis=0)), "deviation": plain(deviation)}
 
 
 def _hierarchy(found: Hierarchy, vector: bool) -> dict[str, Any]:

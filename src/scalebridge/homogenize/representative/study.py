@@ -23,6 +23,12 @@ from scalebridge.homogenize.bounds import cell_tensor
 from scalebridge.homogenize.representative.apparent import ApparentCell, CellTask, Material
 from scalebridge.homogenize.representative.ensemble import Workers, run_cells
 from scalebridge.homogenize.representative.estimators import MeanEstimate, isotropic_parts, mean_estimate
+from scalebridge.homogenize.representative.expansion import (
+    EXPANSION,
+    expands_unevenly,
+    isotropic_expansion,
+    phase_expansions,
+)
 from scalebridge.homogenize.representative.hierarchy import Hierarchy, hierarchy
 from scalebridge.homogenize.representative.requirements import Requirement, fit_cost, requirement
 from scalebridge.homogenize.representative.samples import AbstractSource
@@ -97,6 +103,7 @@ class SizeStatistics:
     """All samples of one size under one condition.
 
     values (N, m, m); parts: scalar name -> estimate; mean, deviation (m, m) entry by entry (deviation None for N = 1).
+    expansions (N, m): Mandel, 1/K; None in other physics, and where one of the samples has none.
     """
 
     size: int
@@ -105,6 +112,7 @@ class SizeStatistics:
     parts: Mapping[str, MeanEstimate]
     fractions: Mapping[str, MeanEstimate]
     seconds: float
+    expansions: np.ndarray | None = None
 
     @property
     def count(self) -> int:
@@ -193,8 +201,11 @@ def representativity(
             f"{failed[0].condition} (residual {failed[0].residual:.1e}). Ask for less precision, or check for extreme "
             "property ratios. Cells that converged are kept in the store, if one was given."
         )
+    expands = expands_unevenly(problem.material.laws, problem.source.ndim, problem.material.plane)
+    # One scalar is followed through all sizes and conditions, or not at all.
+    expands = expands and all(cell.expansion is not None for cell in cells)
     statistics = tuple(
-        _statistics(problem, method, size, condition.name, cells)
+        _statistics(problem, method, size, condition.name, cells, expands)
         for size in problem.sizes
         for condition in problem.conditions
     )
@@ -254,7 +265,8 @@ def representativity(
     }
     return RepresentativityResult(
         problem, method, statistics, scaling, bias, hierarchies, requirements, verdict,
-        _warnings(problem, statistics, hierarchies, scaling), time.perf_counter() - begin, provenance.collect({}, settings),
+        _warnings(problem, statistics, hierarchies, scaling), time.perf_counter() - begin,
+        provenance.collect({}, settings),
     )  # fmt: skip
 
 
@@ -264,13 +276,16 @@ def _statistics(
     size: int,
     condition: str,
     cells: list[ApparentCell],
+    expands: bool,
 ) -> SizeStatistics:
     chosen = [cell for cell in cells if (cell.size, cell.condition) == (size, condition)]
     values = np.stack([cell.value for cell in chosen])
-    parts = {
-        name: mean_estimate(numbers, method.confidence)
-        for name, numbers in isotropic_parts(values, problem.material.vector).items()
-    }
+    scalars = isotropic_parts(values, problem.material.vector)
+    known = [cell.expansion for cell in chosen if cell.expansion is not None]
+    expansions = np.stack(known) if len(known) == len(chosen) else None
+    if expands and expansions is not None:
+        scalars[EXPANSION] = isotropic_expansion(expansions)
+    parts = {name: mean_estimate(numbers, method.confidence) for name, numbers in scalars.items()}
     labels = sorted({label for cell in chosen for label in cell.fractions}, key=int)
     fractions: dict[str, MeanEstimate] = {}
     if problem.material.grain is None:  # grains are too many, and their labels mean nothing across samples
@@ -278,9 +293,8 @@ def _statistics(
             label: mean_estimate(np.array([c.fractions.get(label, 0.0) for c in chosen]), method.confidence)
             for label in labels
         }
-    return SizeStatistics(
-        size, condition, values, parts, fractions, float(np.mean([c.seconds + c.making for c in chosen]))
-    )
+    seconds = float(np.mean([c.seconds + c.making for c in chosen]))
+    return SizeStatistics(size, condition, values, parts, fractions, seconds, expansions)
 
 
 def _point_variances(
@@ -299,6 +313,13 @@ def _point_variances(
     for name, values in isotropic_parts(matrices, problem.material.vector).items():
         mean = float(weight @ values)
         found[name] = float(weight @ (values - mean) ** 2)
+    given = phase_expansions(problem.material.laws, ndim, problem.material.plane)
+    if EXPANSION in statistics[-1].parts and given is not None:
+        solid = {int(label): share for label, share in fractions.items() if int(label) in given}
+        weight = np.array(list(solid.values()))
+        values = isotropic_expansion(np.stack([given[label] for label in solid]))
+        mean = float(weight @ values) / float(weight.sum())
+        found[EXPANSION] = float(weight @ (values - mean) ** 2) / float(weight.sum())
     return found
 
 
@@ -347,6 +368,12 @@ def _warnings(
         notes.append(
             "Under static conditions no sample carries anything, because void lies on its faces: they bound nothing "
             "here, and are left out of limit and gap. Leave subc out."
+        )
+    lost = sorted({s.size for s in statistics if s.expansions is None}) if problem.material.expands else []
+    if lost:
+        notes.append(
+            f"Some sample of {', '.join(map(str, lost))} voxels per edge carries nothing in some direction, and its "
+            "thermal expansion is not defined: it is left out."
         )
     broken = [size for size, found in hierarchies.items() if not found.holds]
     if broken:

@@ -58,8 +58,8 @@ def judge(
             reach = z * relative
             good: bool | None = reach <= tolerance
             sentence = (
-                f"{name.capitalize()}: {share} of single samples of {size} voxels per edge lie within {_percent(reach)} "
-                "of their mean"
+                f"{name.capitalize()}: {share} of single samples of {size} voxels per edge lie within "
+                f"{_percent(reach)} of their mean"
             )
         else:
             forecast = _forecast(law, volume, estimate.mean, z)

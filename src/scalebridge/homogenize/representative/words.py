@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from scalebridge.homogenize.representative.estimators import MeanEstimate
+from scalebridge.homogenize.representative.expansion import EXPANSION
 from scalebridge.homogenize.representative.samples import AbstractSource, GeneratorEnsemble, ImageWindows
 from scalebridge.homogenize.words import Scale, number, percent, scale_of
 from scalebridge.material.conduction import Conduction
@@ -47,9 +48,15 @@ def unit_of(result: RepresentativityResult) -> str:
     return "Pa" if given else ""
 
 
+def unit_of_part(result: RepresentativityResult, name: str) -> str:
+    """SI unit of one scalar."""
+    unit = unit_of(result)
+    return "1/K" if name == EXPANSION and unit else "" if name == EXPANSION else unit
+
+
 def scale_for_part(result: RepresentativityResult, name: str) -> Scale:
     """One scale for all means of a scalar."""
-    return scale_of(max(abs(row.parts[name].mean) for row in result.statistics), unit_of(result))
+    return scale_of(max(abs(row.parts[name].mean) for row in result.statistics), unit_of_part(result, name))
 
 
 def spacing_of(source: AbstractSource) -> tuple[float, ...] | None:
