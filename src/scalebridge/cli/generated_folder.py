@@ -83,7 +83,7 @@ def _differences(
 ) -> list[str]:
     """In words, what was different then."""
     asked = json.loads(json.dumps(plain(chosen.generator.record())))
-    pairs = [("generator", record.get("name"), chosen.name)]
+    pairs: list[tuple[str, Any, Any]] = [("generator", record.get("name"), chosen.name)]
     if record.get("name") == chosen.name:
         there = record["generator"]
         pairs += [(key, there.get(key), asked.get(key)) for key in dict.fromkeys((*asked, *there))]
