@@ -1,9 +1,10 @@
 r"""The operator of a cell problem: nodal fluctuation -> nodal forces, without assembling anything.
 
 forces(w, E) = B^T C (E + B w), B = gradients of multilinear elements in modes (modes.py), C per voxel. The grid is
-swept in slabs of planes along x so that the 21 mode fields of elasticity live in the cache, not in memory: peak
-memory stays at the vectors plus one slab. A node field is a tuple of its components, (B, *nodes) each: so the
-transforms of the preconditioner take them as they lie, without a copy.
+swept in slabs of planes along x so that the mode fields live in the cache, not in memory: peak memory stays at the
+vectors plus one slab. A slab tells the next one what its last voxels do to the nodes above them, so that no voxel is
+visited twice. A node field is a tuple of its components, (B, *nodes) each: so the transforms of the preconditioner take
+them as they lie, without a copy.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from scalebridge.cell.coefficients import PAIRS, CoefficientForm
 from scalebridge.cell.modes import (
     Element,
     Modes,
+    merge_axes,
     mode_scale,
     needed_modes,
     pad_nodes,
-    scatter_modes,
     split_axes,
     submode_weight,
     submodes,
@@ -137,37 +138,54 @@ def mode_forces(disc: Discretization, modes: Any, coefficients: Any, macro: Any)
 def _slab_forces(
     disc: Discretization,
     u: Vector,
-    coefficients: list[jax.Array],
+    coefficients: Coefficients | list[jax.Array],
+    start: Any,
     macro: jax.Array | None,
+    below: Vector,
     condition: jax.Array,
-) -> Vector:
-    """Forces on the inner nodes of one slab. u (B, planes + 2, ...) per component, coefficients on planes + 1 layers.
+) -> tuple[Vector, Vector]:
+    """Forces of the voxels of one slab on the nodes below each of its planes, and of its last plane on those above it.
 
-    The last axis is split within the constitutive stage: its sums and differences are cheaper to repeat than to store.
+    Shapes per component: u (B, planes + 1, ...), `below` (B, 1, *nodes) what the slab before does to the first nodes
+    -> (B, planes, *nodes), (B, 1, *nodes). The last axis is split and merged within the constitutive stage: its sums
+    and differences are cheaper to repeat than to store.
     """
-    ndim = disc.ndim
+    ndim, planes, dtype = disc.ndim, u[0].shape[1] - 1, u[0].dtype
     wanted = needed_modes(ndim, disc.element)
 
     def split_first(u: Vector) -> list[Modes]:
         return [split_axes({0: v}, ndim, range(ndim - 1), wanted) for v in u]
 
-    def constitutive(partial: list[Modes], coefficients: Any, macro: Any) -> list[Modes]:
+    def constitutive(partial: list[Modes], coefficients: Any, macro: Any, start: Any) -> list[Modes]:
         modes = [split_axes(v, ndim, (ndim - 1,), wanted) for v in partial]
-        return mode_forces(disc, modes, coefficients, macro)
+        c = coefficients
+        if not isinstance(c, list):
+            c = slab_coefficients(c, start, planes, dtype)
+        return [merge_axes(v, ndim, (ndim - 1,)) for v in mode_forces(disc, modes, c, macro)]
 
-    def merge(forces: list[Modes]) -> Vector:
-        return tuple(scatter_modes(v, ndim) for v in forces)
+    def merge(forces: list[Modes], below: Vector) -> tuple[Vector, Vector]:
+        out, above = [], []
+        for v, before in zip(forces, below, strict=True):
+            left = merge_axes(v, ndim, range(1, ndim - 1)[::-1])
+            up = left[0] + left[1]
+            out.append(jnp.concatenate([before, up[:, :-1]], axis=1) + (left[0] - left[1]))
+            above.append(up[:, -1:])
+        return tuple(out), tuple(above)
 
     partial = stage(condition, split_first, u)
-    forces = stage(condition, constitutive, partial, coefficients, macro)
-    return stage(condition, merge, forces)
+    forces = stage(condition, constitutive, partial, coefficients, macro, start)
+    return stage(condition, merge, forces, below)
 
 
 def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) -> int:
-    """How many planes fit in `budget` bytes of mode fields."""
-    modes = len(needed_modes(disc.ndim, disc.element)) * disc.components
-    plane = math.prod(disc.nodes[1:]) * modes * batch * itemsize
-    return int(max(1, min(disc.nodes[0], budget // plane)))
+    """How many planes of voxels fit in `budget` bytes of fields between two stages."""
+    fields = len({m & ~(1 << disc.ndim - 1) for m in needed_modes(disc.ndim, disc.element)}) * disc.components
+    plane = math.prod(disc.nodes[1:]) * fields * batch * itemsize
+    most = int(max(1, min(disc.nodes[0], budget // plane)))
+    # A last slab that overlaps the one before costs more than slabs that are somewhat smaller.
+    count = disc.nodes[0]
+    even = [n for n in range(most // 2 + 1, most + 1) if count % n == 0]
+    return even[-1] if even else -(-count // -(-count // most))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 4, 5), static_argnames=("precision",))
@@ -189,48 +207,79 @@ def nodal_forces(
     float32. `factor`, a scalar, multiplies w on the way. `into` is memory that the result may take.
     """
     ndim, count = disc.ndim, disc.nodes[0]
-    work, kept = jnp.dtype(precision or w[0].dtype), out_dtype or w[0].dtype
+    work, kept = jnp.dtype(precision or w[0].dtype), jnp.dtype(out_dtype or w[0].dtype)
     planes = slab_planes(disc, w[0].shape[0], work.itemsize, budget)
+    slabs = -(-count // planes)
     condition = always(w[0])
 
     def gather(w: Vector, start: Any, factor: Any) -> Vector:
-        u = [_tall_slab(v, start, planes, disc.periodic).astype(work) for v in w]
+        u = [_slab_nodes(v, start, planes).astype(work) for v in w]
         if factor is not None:
             u = [v * factor for v in u]
         return tuple(pad_nodes(v, ndim, disc.periodic, first_axis=1) for v in u)
 
-    def slab(start: Any) -> list[jax.Array]:
+    def slab(start: Any, below: Vector) -> tuple[Vector, Vector]:
         u = stage(condition, gather, w, start, factor)
-        c = slab_coefficients(coefficients, start, planes + 1, work)
-        return [v.astype(kept) for v in _slab_forces(disc, u, c, macro, condition)]
+        # Numbers per voxel are cut where they are used; what is looked up is looked up once.
+        c = (
+            coefficients
+            if coefficients[1] is None
+            else slab_coefficients(coefficients, start + 1, planes, work)
+        )
+        return _slab_forces(disc, u, c, start + 1, macro, below, condition)
 
-    if planes >= count:
-        return tuple(slab(0))
-    slabs = -(-count // planes)
-
-    def step(n: Any, out: Vector) -> Vector:
-        # The last slab starts early rather than being short: its overlap writes the same numbers again.
-        start = jnp.minimum(n * planes, count - planes)
+    def close(out: Vector, first: Vector, above: Vector) -> Vector:
+        """The voxels above the last nodes are those below the first ones, or (in a box) carry nothing."""
         return tuple(
-            jax.lax.dynamic_update_slice_in_dim(o, v, start, axis=1)
-            for o, v in zip(out, slab(start), strict=True)
+            jax.lax.dynamic_update_slice_in_dim(o, (a + b).astype(kept), 0, axis=1)
+            for o, a, b in zip(out, first, above, strict=True)
         )
 
+    nothing = tuple(jnp.zeros((v.shape[0], 1, *v.shape[2:]), work) for v in w)
+    if slabs == 1:
+        forces, above = slab(0, nothing)
+        return close(tuple(v.astype(kept) for v in forces), tuple(v[:, :1] for v in forces), above)
+
+    def step(n: Any, state: tuple[Vector, Vector, Vector]) -> tuple[Vector, Vector, Vector]:
+        out, below, first = state
+        # The last slab starts early rather than being short: its overlap writes the same numbers again, but for its
+        # first plane, which lacks the voxels below.
+        start = jnp.minimum(n * planes, count - planes)
+        forces, above = slab(start, below)
+        if first:
+            first = tuple(jnp.where(n == 0, v[:, :1], f) for v, f in zip(forces, first, strict=True))
+        forces = tuple(v.astype(kept) for v in forces)
+        if slabs * planes != count:
+            again = n * planes > start
+            forces = tuple(
+                jnp.concatenate(
+                    [
+                        jnp.where(again, jax.lax.dynamic_slice_in_dim(o, start, 1, axis=1), v[:, :1]),
+                        v[:, 1:],
+                    ],
+                    axis=1,
+                )
+                for o, v in zip(out, forces, strict=True)
+            )
+        out = tuple(
+            jax.lax.dynamic_update_slice_in_dim(o, v, start, axis=1) for o, v in zip(out, forces, strict=True)
+        )
+        return out, above, first
+
     into = tuple(jnp.zeros(v.shape, kept) for v in w) if into is None else into
-    return jax.lax.fori_loop(0, slabs, step, into)
+    # The first plane waits for the last slab in the working precision: the two may cancel.
+    exact_first = nothing if kept != work else ()
+    out, above, first = jax.lax.fori_loop(0, slabs, step, (into, nothing, exact_first))
+    return close(out, first or tuple(o[:, :1] for o in out), above)
 
 
-def _tall_slab(w: jax.Array, start: Any, planes: int, periodic: bool) -> jax.Array:
-    """Node planes start - 1 .. start + planes: the neighbours across the ends are periodic images, or zeros.
+def _slab_nodes(w: jax.Array, start: Any, planes: int) -> jax.Array:
+    """Node planes start .. start + planes, the first one again after the last: in a box the voxels between these
+    two carry nothing.
 
     Only the slab is copied; padding the whole field first would cost a pass through memory and its size again.
     """
-    count = w.shape[1]
     start = jnp.asarray(start, jnp.int32)
-    before = jax.lax.dynamic_slice_in_dim(w, (start - 1) % count, 1, axis=1)
     middle = jax.lax.dynamic_slice_in_dim(w, start, planes, axis=1)
-    after = jax.lax.dynamic_slice_in_dim(w, (start + planes) % count, 1, axis=1)
-    if not periodic:
-        before = before * (start > 0).astype(w.dtype)
-        after = after * (start + planes < count).astype(w.dtype)
-    return jnp.concatenate([before, middle, after], axis=1)
+    after = jax.lax.dynamic_slice_in_dim(w, (start + planes) % w.shape[1], 1, axis=1)
+    return jnp.concatenate([middle, after], axis=1)
