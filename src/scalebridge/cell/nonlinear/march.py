@@ -1,0 +1,218 @@
+r"""A cell taken along a loading path, increment by increment.
+
+Every increment starts from the committed state of the points. Its first guess continues the last two increments; where
+the direction changes it is the answer of the linearized cell to the change of load. An increment that fails is cut in
+two and repeated, and steps grow back afterwards: nothing of a failed attempt is kept. What was reached is put into a
+store after every increment, so that a killed run goes on with the same bits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell.nonlinear.fields import point_drives
+from scalebridge.cell.nonlinear.krylov import solve_linear
+from scalebridge.cell.nonlinear.loading import Leg
+from scalebridge.cell.nonlinear.newton import Batch, Start, linearize, solve_equilibrium, virgin_start
+from scalebridge.cell.nonlinear.points import ask
+from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
+from scalebridge.cell.session import slab_budget
+from scalebridge.core.checkpoint import AbstractStore, NullStore
+from scalebridge.core.errors import ConvergenceError
+from scalebridge.core.progress import AbstractProgress, SilentProgress
+
+CUTS = 10  # an increment is cut in two at most so many times in a row
+PREDICTION = 0.05  # relative residual of the linear answer that starts a new direction
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Increment:
+    """One step that was taken: its number, its leg, its end in time and its length, and the balance at its end.
+
+    work (B,): trapezoidal work of the mean flux within the increment, per volume.
+    """
+
+    number: int
+    leg: int
+    time: float
+    dt: float
+    cuts: int
+    work: np.ndarray
+    balance: Equilibrium
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Place:
+    """Where a run stands: everything that the next increment depends on."""
+
+    leg: int
+    time: float  # within the leg
+    number: int
+    dt: float
+    state: tuple[Any, ...]
+    w: tuple[Any, ...]
+    drive: np.ndarray
+    flux: np.ndarray
+    begin_drive: np.ndarray  # at the start of the leg
+    begin_flux: np.ndarray
+    before: tuple[tuple[Any, ...], np.ndarray, float] | None  # w, drive and length of the increment before
+
+
+def march(
+    batch: Batch,
+    legs: Sequence[Leg],
+    method: NewtonKrylov | None = None,
+    store: AbstractStore | None = None,
+    progress: AbstractProgress | None = None,
+) -> Iterator[Increment]:
+    """The increments of a path, one by one; those that a store knows already are not repeated (nor given again).
+
+    Fails when: an increment finds no equilibrium although it was cut CUTS times (ConvergenceError, with the increment,
+    the reason and what to try); what was reached until then stays in the store.
+    """
+    method, store, progress = method or NewtonKrylov(), store or NullStore(), progress or SilentProgress()
+    elements = batch.elements
+    targets = [leg.targets(elements.kinematics, elements.ndim) for leg in legs]
+    total = sum(leg.duration for leg in legs)
+    place = _restored(batch, store) or _beginning(batch, legs)
+    cuts = 0
+    while place.leg < len(legs):
+        leg, (end, given) = legs[place.leg], targets[place.leg]
+        if leg.duration - place.time <= 1e-12 * leg.duration:
+            place = dataclasses.replace(
+                place, leg=place.leg + 1, time=0.0, before=None, begin_drive=place.drive, begin_flux=place.flux,
+                dt=0.0 if place.leg + 1 == len(legs) else legs[place.leg + 1].duration / legs[place.leg + 1].increments,
+            )  # fmt: skip
+            continue
+        dt = min(place.dt, leg.duration - place.time)
+        if leg.duration - place.time - dt < 1e-9 * leg.duration:
+            dt = leg.duration - place.time
+        share = min((place.time + dt) / leg.duration, 1.0)
+        begin = np.where(given, place.begin_flux, place.begin_drive)
+        target = begin + share * (end - begin)
+        with jax.enable_x64(True):
+            guess = _guess(batch, place, target, given, dt, method)
+        found = solve_equilibrium(batch, guess, target, given, dt, method)
+        elapsed = sum(one.duration for one in legs[: place.leg]) + place.time
+        if not found.converged:
+            cuts += 1
+            if cuts > CUTS:
+                why = next(r for r in found.reason if r)
+                raise ConvergenceError(
+                    f"Increment {place.number + 1} (leg {place.leg + 1}, time {elapsed:g}) found no equilibrium, even "
+                    f"when cut to {dt:g}: {why}. Try smaller increments, a drive instead of a flux where the curve "
+                    "falls, or another law in that region; everything until here is kept."
+                )
+            place = dataclasses.replace(place, dt=dt / 2, before=None)
+            progress.update("path", elapsed, total, f"increment {place.number + 1} cut to {dt / 2:g}")
+            continue
+        work = np.einsum("bi,bi->b", (found.flux + place.flux) / 2, found.drive - place.drive)
+        number = place.number + 1
+        normal = leg.duration / leg.increments
+        place = _Place(
+            place.leg, place.time + dt, number, min(2 * dt, normal) if cuts == 0 else dt, found.state, found.w,
+            found.drive, found.flux, place.begin_drive, place.begin_flux, (place.w, place.drive, dt),
+        )  # fmt: skip
+        store.put("place", _packed(place))
+        progress.update("path", elapsed + dt, total, f"increment {number}")
+        yield Increment(number, place.leg, elapsed + dt, dt, cuts, work, found)
+        cuts = 0
+
+
+def _beginning(batch: Batch, legs: Sequence[Leg]) -> _Place:
+    start = virgin_start(batch)
+    with jax.enable_x64(True):
+        flux = _flux_at(batch, start)
+    dt = legs[0].duration / legs[0].increments if legs else 0.0
+    return _Place(0, 0.0, 0, dt, start.state, start.w, start.drive, flux, start.drive, flux, None)
+
+
+def _flux_at(batch: Batch, start: Start) -> np.ndarray:
+    """The mean flux (B, m) that the cell has already."""
+    drives = point_drives(batch.elements, start.w, jnp.asarray(start.drive), slab_budget())
+    answer = ask(batch.points, start.state, drives.reshape(*drives.shape[:3], -1), 0.0, tangent=False)
+    return np.asarray(answer.flux.mean(axis=(0, 3))).T
+
+
+def _guess(
+    batch: Batch, place: _Place, target: np.ndarray, given: np.ndarray, dt: float, method: NewtonKrylov
+) -> Start:
+    if place.before is not None:
+        w, drive, length = place.before
+        ratio = dt / length
+        further = tuple(a + ratio * (a - b) for a, b in zip(place.w, w, strict=True))
+        return Start(place.state, further, place.drive + ratio * (place.drive - drive))
+    return _linear_answer(batch, place, target, given, dt, method)
+
+
+def _linear_answer(
+    batch: Batch, place: _Place, target: np.ndarray, given: np.ndarray, dt: float, method: NewtonKrylov
+) -> Start:
+    """w and E after the change of load, for the tangents that the points have now."""
+    elements, budget = batch.elements, slab_budget()
+    unmoved = Start(place.state, place.w, place.drive)
+    drives = point_drives(elements, place.w, jnp.asarray(place.drive), budget)
+    answer = ask(
+        batch.points, place.state, drives.reshape(*drives.shape[:3], -1), dt, tangent=True,
+        scale=batch.reference.scale,
+    )  # fmt: skip
+    if answer.failed.any():
+        return unmoved
+    linear = linearize(batch, answer, budget)
+    change = np.where(given, 0.0, target - place.drive)
+    zero = tuple(jnp.zeros(v.shape, batch.space.dtype) for v in place.w)
+    right, sums = linear.apply(zero, jnp.asarray(change, batch.space.dtype))
+    missing = np.where(
+        given, (target - place.flux) / batch.reference.scale * elements.volume - np.asarray(sums), 0.0
+    )
+    found = solve_linear(
+        linear, tuple(-v for v in right), jnp.asarray(missing), np.broadcast_to(given, change.shape),
+        np.full(batch.cells, PREDICTION), method.krylov,
+    )  # fmt: skip
+    if found.indefinite.any():
+        return unmoved
+    w = tuple(a + b.astype(a.dtype) for a, b in zip(place.w, found.w, strict=True))
+    return Start(place.state, w, place.drive + change + np.asarray(found.macro))
+
+
+def _packed(place: _Place) -> dict[str, np.ndarray]:
+    leaves = jax.tree.leaves(place.state)
+    arrays = {f"state{n}": np.asarray(v) for n, v in enumerate(leaves)}
+    arrays |= {f"w{n}": np.asarray(v) for n, v in enumerate(place.w)}
+    for name in ("drive", "flux", "begin_drive", "begin_flux"):
+        arrays[name] = getattr(place, name)
+    arrays["position"] = np.array(
+        [place.leg, place.number, len(leaves), len(place.w), place.before is not None]
+    )
+    arrays["times"] = np.array([place.time, place.dt])
+    if place.before is not None:
+        w, drive, length = place.before
+        arrays |= {f"before{n}": np.asarray(v) for n, v in enumerate(w)}
+        arrays["before_drive"], arrays["before_length"] = drive, np.array(length)
+    return arrays
+
+
+def _restored(batch: Batch, store: AbstractStore) -> _Place | None:
+    arrays = store.get("place")
+    if arrays is None:
+        return None
+    with jax.enable_x64(True):
+        leg, number, leaves, components, continued = (int(v) for v in arrays["position"])
+        tree = jax.tree.structure(batch.points.initial_state())
+        state = jax.tree.unflatten(tree, [jnp.asarray(arrays[f"state{n}"]) for n in range(leaves)])
+        w = tuple(jnp.asarray(arrays[f"w{n}"]) for n in range(components))
+        before = None
+        if continued:
+            earlier = tuple(jnp.asarray(arrays[f"before{n}"]) for n in range(components))
+            before = (earlier, arrays["before_drive"], float(arrays["before_length"]))
+    time, dt = (float(v) for v in arrays["times"])
+    return _Place(
+        leg, time, number, dt, state, w, arrays["drive"], arrays["flux"], arrays["begin_drive"],
+        arrays["begin_flux"], before,
+    )  # fmt: skip

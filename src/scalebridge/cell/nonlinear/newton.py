@@ -1,0 +1,293 @@
+r"""Equilibrium of nonlinear cells under macroscopic drives, mean fluxes, or some of each: inexact Newton.
+
+Find w and the free components of E with B^T s(E + B w) = 0 on the allowed fluctuations and <s> = S where S is given.
+Each step solves the linearized cell by conjugate gradients (krylov.py) to a relative residual that falls with the
+nonlinear one [eisenstat1996], evaluates every point in float64, and halves the step of those cells whose residual grew
+or whose laws had no answer. Cells of a batch converge, or fail, each by itself.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell.nonlinear.elements import VoxelElements
+from scalebridge.cell.nonlinear.fields import flux_forces, padded_voxels, point_drives, tangent_entries
+from scalebridge.cell.nonlinear.krylov import Linearization, dot, solve_linear
+from scalebridge.cell.nonlinear.points import Answer, Points, ask, collect_points
+from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov, NonlinearCell
+from scalebridge.cell.nonlinear.space import Fluctuations, Reference, fluctuations, reference_of
+from scalebridge.cell.session import slab_budget
+from scalebridge.core.status import Status
+from scalebridge.numerics.compiling import quick_jit
+from scalebridge.numerics.conjugate_gradients import Vector
+
+LEAST_FORCING = 1e-6  # single precision solves no better
+HALVINGS = 6
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch:
+    """The data of cells that are solved together: made once, used for every increment."""
+
+    elements: VoxelElements
+    points: Points
+    space: Fluctuations
+
+    @property
+    def cells(self) -> int:
+        return self.points.cells
+
+    @property
+    def reference(self) -> Reference:
+        return self.space.reference
+
+    def only(self, kept: np.ndarray) -> Batch:
+        """The same for some of the cells."""
+        return dataclasses.replace(self, points=self.points.only(kept))
+
+
+def prepare(cell: NonlinearCell) -> Batch:
+    """Groups the points, and takes the reference from the virgin tangents of all cells."""
+    elements = cell.elements
+    labels = cell.labels.reshape(-1, *cell.grid.shape)
+    with jax.enable_x64(True):
+        points = collect_points(labels, cell.laws, elements.points, elements.kinematics, elements.ndim)
+        virgin = np.broadcast_to(
+            elements.kinematics.virgin(elements.ndim)[None, :, None, None],
+            (elements.points, elements.size, points.cells, points.voxels),
+        )
+        answer = ask(points, points.initial_state(), jnp.asarray(virgin), 0.0, tangent=True)
+        mean = mean_tangent(elements, points.symmetric, answer).mean(axis=0)
+        reference = reference_of(elements, mean)
+        space = fluctuations(elements, cell.boundary, reference)
+    return Batch(elements, points, space)
+
+
+def mean_tangent(elements: VoxelElements, symmetric: bool, answer: Answer) -> np.ndarray:
+    """<T> per cell (B, m, m), in the units it was asked in."""
+    assert answer.tangent is not None
+    means = np.asarray(jnp.mean(answer.tangent, axis=(0, 3), dtype=jnp.float64))
+    out = np.zeros((means.shape[1], elements.size, elements.size))
+    for n, (i, j) in enumerate(tangent_entries(elements.size, symmetric)):
+        out[:, i, j] = means[n]
+        if symmetric:
+            out[:, j, i] = means[n]
+    return out
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Start:
+    """Where an increment starts: the state of its points, and the first guess of w and E."""
+
+    state: tuple[Any, ...]
+    w: Vector
+    drive: np.ndarray
+
+
+def virgin_start(batch: Batch) -> Start:
+    """Undeformed cells."""
+    elements = batch.elements
+    zero = tuple(jnp.asarray(np.zeros((batch.cells, *elements.nodes))) for _ in range(elements.components))
+    virgin = np.tile(elements.kinematics.virgin(elements.ndim), (batch.cells, 1))
+    return Start(batch.points.initial_state(), zero, virgin)
+
+
+def solve_equilibrium(
+    batch: Batch,
+    start: Start,
+    target: np.ndarray,
+    flux_given: np.ndarray,
+    dt: float,
+    method: NewtonKrylov,
+) -> Equilibrium:
+    """Balance at the end of an increment of length `dt`.
+
+    Shapes: target (B, m), the drive where `flux_given` (m,) is False, the mean flux where it is True. Never raises for
+    a cell that fails: its status and reason say so.
+    """
+    with jax.enable_x64(True):
+        return _solve(batch, start, target, np.asarray(flux_given, bool), dt, method)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Trial:
+    """One evaluation of everything at (w, E)."""
+
+    w: Vector
+    drive: np.ndarray
+    answer: Answer
+    residual: Vector
+    residual_macro: np.ndarray
+    flux: np.ndarray
+    norm: np.ndarray
+
+
+def _evaluate(
+    batch: Batch, start: Start, w: Vector, drive: np.ndarray, target: np.ndarray, free: np.ndarray, dt: float
+) -> _Trial:
+    elements, reference = batch.elements, batch.reference
+    budget = slab_budget()
+    drives = point_drives(elements, w, jnp.asarray(drive), budget)
+    flat = drives.reshape(*drives.shape[:3], -1)
+    answer = ask(batch.points, start.state, flat, dt, tangent=True, scale=reference.scale)
+    forces, flux, energy = _balance(
+        elements,
+        answer.flux,
+        jnp.asarray(np.linalg.inv(reference.matrix)),
+        jnp.asarray(reference.scale),
+        budget,
+    )
+    residual = batch.space.restrict(tuple(-v for v in forces))
+    mean = np.asarray(flux) * reference.scale
+    macro = np.where(free, (target - mean) / reference.scale, 0.0) * elements.volume
+    single = tuple(v.astype(batch.space.dtype) for v in residual)
+    z = batch.space.precondition(single)
+    inverse = np.linalg.inv(reference.matrix)
+    squared = (
+        np.asarray(dot(single, z))
+        + np.einsum("bi,ij,bj->b", macro, np.where(free[:, None] & free[None], inverse, 0.0), macro)
+        / elements.volume
+    )
+    size = np.asarray(energy) * elements.volume
+    with np.errstate(invalid="ignore", divide="ignore"):
+        norm = np.where(squared > 0, np.sqrt(np.maximum(squared, 0) / np.where(size > 0, size, 1)), 0.0)
+    # A prescribed flux that nothing carries yet is out of balance whatever the stress.
+    norm = np.where((size <= 0) & (squared > 0), np.inf, norm)
+    norm = np.where((answer.failed > 0) | ~np.isfinite(norm), np.inf, norm)
+    return _Trial(w, drive, answer, single, macro, mean, norm)
+
+
+@functools.partial(quick_jit, static_argnums=(0, 4))
+def _balance(
+    elements: VoxelElements, flux: jax.Array, inverse: jax.Array, scale: jax.Array, budget: float
+) -> tuple[Vector, jax.Array, jax.Array]:
+    """Nodal forces, mean flux (B, m) and <s : C_ref^-1 : s> (B,) of a point flux, divided by the scale."""
+    flux = flux / scale
+    padded = padded_voxels(flux.reshape(*flux.shape[:3], *elements.shape), elements)
+    forces = flux_forces(elements, padded, budget)
+    mean = jnp.mean(flux, axis=(0, 3)).T
+    energy = jnp.mean(jnp.einsum("qmbn,mk,qkbn->qbn", flux, inverse, flux), axis=(0, 2))
+    return forces, mean, energy
+
+
+def _solve(
+    batch: Batch, start: Start, target: np.ndarray, free: np.ndarray, dt: float, method: NewtonKrylov
+) -> Equilibrium:
+    elements = batch.elements
+    drive = np.where(free, start.drive, target)
+    now = _evaluate(batch, start, start.w, drive, target, free, dt)
+    history, linear_steps = [now.norm], []
+    forcing = np.full(batch.cells, method.forcing)
+    reason = [""] * batch.cells
+    given_up = np.zeros(batch.cells, bool)
+    for step in range(method.steps):
+        active = (now.norm > method.tolerance) & ~given_up
+        if not active.any():
+            break
+        if step == 0 and np.any(~np.isfinite(now.norm) & (now.answer.failed > 0)):
+            given_up |= now.answer.failed > 0
+            active &= ~given_up
+            if not active.any():
+                break
+        linear = linearize(batch, now.answer, slab_budget())
+        enough = np.where(now.norm > 0, 0.2 * method.tolerance / np.maximum(now.norm, 1e-300), 1.0)
+        tolerance = np.clip(np.maximum(forcing, enough), LEAST_FORCING, 0.5)
+        mask = jnp.asarray(active, now.residual[0].dtype)
+        right = tuple(v * mask.reshape(-1, *(1,) * elements.ndim) for v in now.residual)
+        step_taken = solve_linear(
+            linear, right, jnp.asarray(now.residual_macro * active[:, None]),
+            np.broadcast_to(free, now.residual_macro.shape), tolerance, method.krylov,
+        )  # fmt: skip
+        linear_steps.append(step_taken.steps)
+        before = now
+        now = _line_search(
+            batch, start, before, step_taken.w, np.asarray(step_taken.macro), target, free, dt,
+            active & (step > 0),
+        )  # fmt: skip
+        history.append(now.norm)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            ratio = np.where(np.isfinite(before.norm) & (before.norm > 0), now.norm / before.norm, 1.0)
+        forcing = np.clip(0.5 * np.minimum(ratio, 1.0) ** 2, LEAST_FORCING, method.forcing)
+        stuck = active & ~np.isfinite(now.norm)
+        given_up |= stuck
+    status = []
+    for b in range(batch.cells):
+        if now.norm[b] <= method.tolerance:
+            status.append(Status.CONVERGED)
+            continue
+        failed = int(now.answer.failed[b])
+        if failed:
+            reason[b] = _where_it_failed(elements, batch.points, now.answer, b)
+            status.append(Status.BREAKDOWN)
+        else:
+            reason[b] = (
+                f"no equilibrium after {len(linear_steps)} Newton iterations (out-of-balance stress "
+                f"{now.norm[b]:.1e} of the stress, wanted {method.tolerance:.0e})"
+            )
+            status.append(Status.MAX_STEPS)
+    volume_share = 1.0 / (elements.points * batch.points.voxels)
+    return Equilibrium(
+        now.w, now.drive, now.flux, now.answer.state, now.answer.stored * volume_share,
+        now.answer.dissipated * volume_share, np.array(history),
+        np.array(linear_steps).reshape(-1, batch.cells), tuple(status), tuple(reason), now.answer.flux,
+        _tangent_field(elements, now.answer),
+        mean_tangent(elements, batch.points.symmetric, now.answer) * batch.reference.scale,
+    )  # fmt: skip
+
+
+def _line_search(
+    batch: Batch, start: Start, before: _Trial, w: Vector, macro: np.ndarray, target: np.ndarray,
+    free: np.ndarray, dt: float, must_fall: np.ndarray,
+) -> _Trial:  # fmt: skip
+    """The whole step, or for the cells that it does not help, a half, a quarter, ... of it.
+
+    The first step of an increment may raise the residual: its start is the balance of another load.
+    """
+    length = np.ones(batch.cells)
+    trial = before
+    for _ in range(HALVINGS):
+        factor = jnp.asarray(length).reshape(-1, *(1,) * batch.elements.ndim)
+        new = tuple(a + factor * b.astype(a.dtype) for a, b in zip(before.w, w, strict=True))
+        trial = _evaluate(batch, start, new, before.drive + length[:, None] * macro, target, free, dt)
+        worse = ~np.isfinite(trial.norm) | (must_fall & (trial.norm > 2 * before.norm))
+        if not worse.any():
+            break
+        length = np.where(worse, length / 2, length)
+    return trial
+
+
+def linearize(batch: Batch, answer: Answer, budget: float) -> Linearization:
+    """The linearized cells at an answer whose tangents were divided by the scale."""
+    return Linearization(batch.space, _tangent_field(batch.elements, answer), batch.points.symmetric, budget)
+
+
+def _tangent_field(elements: VoxelElements, answer: Answer) -> jax.Array:
+    assert answer.tangent is not None
+    return _padded(elements, answer.tangent)
+
+
+@functools.partial(quick_jit, static_argnums=0)
+def _padded(elements: VoxelElements, tangent: jax.Array) -> jax.Array:
+    return padded_voxels(tangent.reshape(*tangent.shape[:3], *elements.shape), elements)
+
+
+def _where_it_failed(elements: VoxelElements, points: Points, answer: Answer, cell: int) -> str:
+    """The first point without an answer, in words."""
+    voxel = answer.first_failed[cell]
+    place = tuple(int(v) for v in np.unravel_index(voxel, elements.shape))
+    names = [
+        group.names[int(group.which[cell, row])]
+        for group in points.groups
+        for row in np.flatnonzero(group.members[cell] == voxel)[:1]
+    ]
+    law = names[0] if names else "a law"
+    return (
+        f"{law} had no answer at {int(answer.failed[cell])} of {points.voxels * elements.points} points, first in "
+        f"voxel {place}"
+    )

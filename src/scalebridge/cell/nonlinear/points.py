@@ -1,0 +1,275 @@
+r"""The points of a cell and their laws: who is asked what, and where the answers go.
+
+Voxels are grouped by law; laws that differ in the values of their parameters only (grains of one crystal) form one
+group, so that each kind of law is compiled once, whatever the image. The integration points of a group are batched over
+all cells of a batch. A state is a tuple over the groups; its leaves are (B, points * n, ...): cells first, so that a
+cell can leave or enter a batch by indexing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell.nonlinear.fields import tangent_entries
+from scalebridge.core.errors import LawError
+from scalebridge.material.kinematics import Kinematics
+from scalebridge.material.laws.point import AbstractPointLaw, PointUpdate, whole
+from scalebridge.numerics.compiling import quick_jit
+
+# Points evaluated together: what a law keeps in between stays near the processor.
+CHUNK = 8192
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PointGroup:
+    """Voxels of one kind of law. law: leaves stacked (G, ...) over its members where G > 1.
+
+    members (B, n): voxel numbers, filled up with the number of voxels; which (B, n): the law of each.
+    """
+
+    law: AbstractPointLaw
+    count: int
+    members: np.ndarray
+    which: np.ndarray
+    names: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Points:
+    """All points of a batch of cells. position (B, N): column of each voxel among the groups' voxels; the last column
+    is the void, which answers nothing."""
+
+    groups: tuple[PointGroup, ...]
+    position: np.ndarray
+    per_voxel: int
+    size: int
+    symmetric: bool
+
+    @property
+    def cells(self) -> int:
+        return len(self.position)
+
+    @property
+    def voxels(self) -> int:
+        return self.position.shape[1]
+
+    def initial_state(self) -> tuple[Any, ...]:
+        """The state of virgin cells, leaves (B, points * n, ...)."""
+        return tuple(_virgin(group, self.per_voxel) for group in self.groups)
+
+    def only(self, kept: Sequence[int] | np.ndarray) -> Points:
+        """The same for some of the cells."""
+        rows = np.asarray(kept, int)
+        groups = tuple(
+            dataclasses.replace(g, members=g.members[rows], which=g.which[rows]) for g in self.groups
+        )
+        return dataclasses.replace(self, groups=groups, position=self.position[rows])
+
+
+def collect_points(
+    indices: np.ndarray,
+    laws: Mapping[int, AbstractPointLaw | None],
+    per_voxel: int,
+    kinematics: Kinematics,
+    ndim: int,
+) -> Points:
+    """Groups of the voxels of images (B, *shape) of labels. A label whose law is None is a void.
+
+    Fails when: a label has no law, a law takes other drives than the cell gives, or all is void (LawError).
+    """
+    size = kinematics.size(ndim)
+    flat = indices.reshape(len(indices), -1)
+    labels = [int(v) for v in np.unique(flat)]
+    kinds: dict[Any, list[int]] = {}
+    for label in labels:
+        if label not in laws:
+            raise LawError(f"No law for label {label}. Laws were given for {sorted(laws)}.")
+        law = laws[label]
+        if law is None:
+            continue
+        if law.kinematics is not kinematics or law.dimensions != ndim:
+            raise LawError(
+                f"The law of label {label} ({law.name}) is for {law.kinematics.name} in {law.dimensions}-D; this cell "
+                f"is {kinematics.name} in {ndim}-D. Laws of one cell share their kinematics; a 2-D cell needs "
+                "PlaneStrain(law) or PlaneStress(law)."
+            )
+        leaves, tree = jax.tree.flatten(law)
+        kinds.setdefault((tree, tuple(np.shape(v) for v in leaves)), []).append(label)
+    if not kinds:
+        raise LawError("Every voxel of this cell is void: nothing carries a load.")
+    groups, position, offset = [], np.full(flat.shape, -1, np.int32), 0
+    for members in kinds.values():
+        chosen: list[AbstractPointLaw] = [law for label in members if (law := laws[label]) is not None]
+        found = [np.flatnonzero(np.isin(row, members)) for row in flat]
+        n = max(len(f) for f in found)
+        table = np.full((len(flat), n), flat.shape[1], np.int32)
+        which = np.zeros((len(flat), n), np.int32)
+        order = np.array(sorted(members))
+        for row, (labels_of_cell, f) in enumerate(zip(flat, found, strict=True)):
+            table[row, : len(f)] = f
+            position[row, f] = offset + np.arange(len(f), dtype=np.int32)
+            which[row, : len(f)] = np.argsort(members)[np.searchsorted(order, labels_of_cell[f])]
+        stacked = jax.tree.map(lambda *leaves: np.stack(leaves), *chosen) if len(chosen) > 1 else chosen[0]
+        groups.append(PointGroup(stacked, len(chosen), table, which, tuple(law.name for law in chosen)))
+        offset += n
+    position[position < 0] = offset
+    symmetric = all(group.law.symmetric_tangent for group in groups)
+    return Points(tuple(groups), position, per_voxel, size, symmetric)
+
+
+def _virgin(group: PointGroup, per_voxel: int) -> Any:
+    cells, n = group.members.shape
+    if group.count == 1:
+        state = group.law.initial_state(cells * per_voxel * n)
+    else:
+        with jax.enable_x64(True):
+            each = jax.vmap(lambda law: jax.tree.map(jnp.asarray, law.virgin_state()))(group.law)
+        kind = np.broadcast_to(group.which[:, None], (cells, per_voxel, n)).reshape(-1)
+        state = jax.tree.map(lambda a: np.asarray(a)[kind], each)
+    return jax.tree.map(lambda a: a.reshape(cells, per_voxel * n, *a.shape[1:]), state)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answer:
+    """What all points said. flux (points, m, B, N) float64; tangent (points, entries, B, N) or None; state: tuple over
+    groups; stored, dissipated (B,): integrals over points of equal weight, as sums; failed (B,): how many points.
+    """
+
+    flux: jax.Array
+    tangent: jax.Array | None
+    state: tuple[Any, ...]
+    stored: np.ndarray
+    dissipated: np.ndarray
+    failed: np.ndarray
+    first_failed: tuple[int, ...]
+
+
+def ask(
+    points: Points,
+    state: tuple[Any, ...],
+    drive: jax.Array,
+    dt: float,
+    *,
+    tangent: bool,
+    scale: float = 1.0,
+    dtype: Any = np.float32,
+) -> Answer:
+    """Every point at `drive` (points, m, B, N), reached `dt` after `state`; pure: nothing is changed in place.
+
+    Tangents are divided by `scale` and kept as `dtype`.
+    """
+    fluxes, tangents, states = [], [], []
+    stored = np.zeros(points.cells)
+    dissipated, failed = np.zeros(points.cells), np.zeros(points.cells, int)
+    first = np.full(points.cells, -1)
+    entries = tangent_entries(points.size, points.symmetric) if tangent else ()
+    for group, before in zip(points.groups, state, strict=True):
+        flux, rows, new, sums, bad = _ask_group(
+            group.law, group.members, group.which if group.count > 1 else None, before, drive, np.float64(dt),
+            np.float64(scale), entries, np.dtype(dtype),
+        )  # fmt: skip
+        fluxes.append(flux)
+        tangents.append(rows)
+        states.append(new)
+        stored += np.asarray(sums[0])
+        dissipated += np.asarray(sums[1])
+        failed += np.asarray(sums[2]).astype(int)
+        first = np.where(first < 0, np.asarray(bad), first)
+    flux = _in_place(tuple(fluxes), points.position)
+    return Answer(
+        flux, _in_place(tuple(tangents), points.position) if tangent else None, tuple(states),
+        stored, dissipated, failed, tuple(int(v) for v in first),
+    )  # fmt: skip
+
+
+@functools.partial(quick_jit, static_argnums=(7, 8))
+def _ask_group(
+    law: AbstractPointLaw,
+    members: jax.Array,
+    which: jax.Array | None,
+    state: Any,
+    drive: jax.Array,
+    dt: jax.Array,
+    scale: jax.Array,
+    entries: tuple[tuple[int, int], ...],
+    dtype: Any,
+) -> tuple[jax.Array, jax.Array | None, Any, jax.Array, jax.Array]:
+    """One group: flux (points, m, B, n), tangent entries alike, state, sums (3, B), first failed voxel (B,) or -1."""
+    per_voxel, size, cells, voxels = drive.shape
+    n = members.shape[1]
+    total = cells * per_voxel * n
+    gathered = jnp.take_along_axis(drive, members[None, None], axis=3, mode="clip")
+    rows = jnp.transpose(gathered, (2, 0, 3, 1)).reshape(total, size)
+    flat_state = jax.tree.map(lambda a: a.reshape(total, *a.shape[2:]), state)
+    kind = None if which is None else jnp.broadcast_to(which[:, None], (cells, per_voxel, n)).reshape(total)
+    chunk = min(CHUNK, total)
+    pieces = -(-total // chunk)
+
+    def cut(a: jax.Array) -> jax.Array:
+        extra = pieces * chunk - total
+        if extra:  # the last point once more, and forgotten
+            a = jnp.concatenate([a, jnp.broadcast_to(a[-1:], (extra, *a.shape[1:]))])
+        return a.reshape(pieces, chunk, *a.shape[1:])
+
+    def one(law: AbstractPointLaw, s: Any, e: jax.Array) -> tuple[PointUpdate, Any]:
+        if not entries:
+            return whole(law.update(s, e, dt)), None
+        new, t = law.update_with_tangent(s, e, dt)
+        return whole(new), (jnp.stack([t[i, j] for i, j in entries]) / scale).astype(dtype)
+
+    def several(piece: tuple[Any, jax.Array, Any]) -> tuple[Any, ...]:
+        s, e, k = piece
+        if k is None:
+            new, t = jax.vmap(lambda s, e: one(law, s, e))(s, e)
+        else:
+            new, t = jax.vmap(one)(jax.tree.map(lambda leaf: jnp.asarray(leaf)[k], law), s, e)
+        bad = new.failed | ~jnp.all(jnp.isfinite(new.flux), axis=1)
+        if t is not None:
+            bad = bad | ~jnp.all(jnp.isfinite(t), axis=1)
+            t = t.T
+        return new.flux.T, t, new.state, new.stored, new.dissipated, bad
+
+    pieces_in = (jax.tree.map(cut, flat_state), cut(rows), None if kind is None else cut(kind))
+    flux, tangent, new, stored, dissipated, bad = jax.lax.map(several, pieces_in)
+
+    def back(a: jax.Array) -> jax.Array:
+        """(pieces, rows, chunk) -> (points, rows, B, n)."""
+        joined = jnp.moveaxis(a, 0, 1).reshape(a.shape[1], pieces * chunk)[:, :total]
+        return jnp.moveaxis(joined.reshape(a.shape[1], cells, per_voxel, n), 2, 0)
+
+    def state_back(a: jax.Array) -> jax.Array:
+        return a.reshape(pieces * chunk, *a.shape[2:])[:total].reshape(cells, per_voxel * n, *a.shape[2:])
+
+    def per_cell(a: jax.Array) -> jax.Array:
+        return a.reshape(pieces * chunk)[:total].reshape(cells, per_voxel, n)
+
+    real = (members < voxels)[:, None, :]
+    wrong = per_cell(bad) & real
+    sums = jnp.stack(
+        [
+            jnp.sum(jnp.where(real, per_cell(stored), 0.0), axis=(1, 2)),
+            jnp.sum(jnp.where(real, per_cell(dissipated), 0.0), axis=(1, 2)),
+            jnp.sum(wrong, axis=(1, 2)).astype(jnp.float64),
+        ]
+    )
+    any_point = wrong.any(axis=1)
+    first = jnp.where(
+        any_point.any(axis=1),
+        jnp.take_along_axis(members, jnp.argmax(any_point, axis=1)[:, None], axis=1)[:, 0],
+        -1,
+    )
+    return back(flux), None if tangent is None else back(tangent), jax.tree.map(state_back, new), sums, first
+
+
+@quick_jit
+def _in_place(groups: tuple[jax.Array, ...], position: jax.Array) -> jax.Array:
+    """Answers of the groups' voxels in the order of the image: (points, rows, B, n) each -> (points, rows, B, N)."""
+    void = jnp.zeros((*groups[0].shape[:3], 1), groups[0].dtype)
+    return jnp.take_along_axis(jnp.concatenate([*groups, void], axis=3), position[None, None], axis=3)

@@ -1,0 +1,94 @@
+r"""The consistent macroscopic tangent d<s>/dE of a cell in equilibrium, by implicit differentiation.
+
+Equilibrium r(w(E), E) = 0 gives K dw_j = -B^T T e_j for every unit drive e_j: the same matrix for all, so that the m
+right-hand sides are solved together. Then A_ij = <(e_i + B dw_i) : T : (e_j + B dw_j)>, whose error is quadratic in
+that of dw where T is symmetric; otherwise A_ij = <e_i : T : (e_j + B dw_j)>.
+References: [miehe2002].
+"""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from scalebridge.cell.nonlinear.krylov import Linearization, dot, solve_linear
+from scalebridge.cell.nonlinear.newton import Batch
+from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
+from scalebridge.cell.session import slab_budget
+from scalebridge.core.errors import ConvergenceError
+
+TOLERANCE = 1e-5  # of the linear solves: 1e-10 of a symmetric tangent
+
+
+def macroscopic_tangent(
+    batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov | None = None
+) -> np.ndarray:
+    """d<flux>/d<drive> (B, m, m) at an equilibrium, all drives given, history variables as the laws update them.
+
+    Units: those of the flux. Fails when: the linear solver does not converge, as at the loss of stability
+    (ConvergenceError).
+    """
+    method = method or NewtonKrylov()
+    with jax.enable_x64(True):
+        return _tangent(batch, equilibrium, method)
+
+
+def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np.ndarray:
+    elements, m = batch.elements, batch.elements.size
+    symmetric = batch.points.symmetric
+    linear = Linearization(batch.space, equilibrium.tangent, symmetric, slab_budget())
+    result = np.zeros((batch.cells, m, m))
+    together = int(np.clip(method.memory // max(_bytes(batch), 1), 1, m))
+    fields, forces, sums = [], [], []
+    for first in range(0, m, together):
+        loads = np.eye(m)[first : first + together]
+        macro = jnp.asarray(np.tile(loads, (batch.cells, 1)), batch.space.dtype)
+        zero = tuple(
+            jnp.zeros((len(macro), *elements.nodes), batch.space.dtype) for _ in range(elements.components)
+        )
+        right, _ = linear.apply(zero, macro)
+        found = solve_linear(
+            linear, tuple(-v for v in right), jnp.zeros((len(macro), m)), np.zeros((len(macro), m), bool),
+            np.full(len(macro), TOLERANCE if symmetric else TOLERANCE / 100), method.krylov,
+        )  # fmt: skip
+        if np.any(found.indefinite) or np.any(found.residual > 100 * TOLERANCE):
+            raise ConvergenceError(
+                f"The macroscopic tangent could not be found (relative residual {found.residual.max():.1e}): the "
+                "linearized cell is not positive definite, as at a loss of stability (buckling, softening)."
+            )
+        q, s = linear.apply(found.w, macro)
+        fields.append(found.w)
+        forces.append(q)
+        sums.append(np.asarray(s).reshape(batch.cells, len(loads), m))
+    stress = np.concatenate(sums, axis=1)  # (B, j, i)
+    result = np.swapaxes(stress, 1, 2) / elements.volume
+    if symmetric:
+        result = result + _products(batch.cells, fields, forces) / elements.volume
+        result = (result + np.swapaxes(result, 1, 2)) / 2
+    return result * batch.reference.scale
+
+
+def _products(cells: int, fields: list, forces: list) -> np.ndarray:
+    """dw_i . f_j for all pairs of loads of a cell: (B, m, m)."""
+    rows = []
+    for w in fields:
+        many = w[0].shape[0] // cells
+        row = []
+        for f in forces:
+            others = f[0].shape[0] // cells
+            block = np.zeros((cells, many, others))
+            for i in range(many):
+                for j in range(others):
+                    a = tuple(v.reshape(cells, many, *v.shape[1:])[:, i] for v in w)
+                    b = tuple(v.reshape(cells, others, *v.shape[1:])[:, j] for v in f)
+                    block[:, i, j] = np.asarray(dot(a, b))
+            row.append(block)
+        rows.append(np.concatenate(row, axis=2))
+    return np.concatenate(rows, axis=1)
+
+
+def _bytes(batch: Batch) -> int:
+    """Memory of one load of all cells: five vectors and the spectra."""
+    nodes = int(np.prod(batch.elements.nodes))
+    return batch.cells * nodes * batch.elements.components * 7 * np.dtype(batch.space.dtype).itemsize
