@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from cli_support import PROGRAM, TWO_PHASES, program
 
@@ -55,6 +56,27 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=600, check=False)
     assert "Traceback" not in done.stderr
     assert "Exception" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_has_no_room_is_one_message() -> None:
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-c", PROGRAM, "--version"]
+        done = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=600, check=False
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: Cannot write: the disk is full")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_program_without_output_is_no_error(tmp_path: Path) -> None:
+    command = f"{sys.executable} -c '{PROGRAM}' init study.toml >&-"
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path, timeout=600, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "study.toml").exists()
 
 
 def test_a_laminate_from_file_to_json(tmp_path: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
+import tempfile
 import warnings
 from typing import Any
 
@@ -49,7 +51,8 @@ def run_words(words: list[str], interruption: Interruption) -> int:
         return _fail(strange, BAD_INPUT)
     try:
         code = application()(words, exit_on_error=False, print_error=False, result_action="return_value")
-        sys.stdout.flush()
+        if sys.stdout is not None:  # a process may be started without one
+            sys.stdout.flush()
     except cyclopts.CycloptsError as error:
         return _fail(str(error).strip(), BAD_INPUT, hint="`scalebridge --help` lists commands and options.")
     except ScalebridgeError as error:
@@ -66,7 +69,7 @@ def run_words(words: list[str], interruption: Interruption) -> int:
     except Exception as error:
         if interruption.requested:  # a library turned the interruption into an error of its own
             raise KeyboardInterrupt from error
-        return _unexpected(error)
+        return _full_disk(error) if _is_full_disk(error) else _unexpected(error)
     return code if isinstance(code, int) else 0
 
 
@@ -90,6 +93,21 @@ def _fail(message: str, code: int, *, hint: str = "") -> int:
 def _detail(error: BaseException) -> str:
     text = str(error).strip()
     return f" ({text})" if text else ""
+
+
+def _is_full_disk(error: Exception) -> bool:
+    # numpy says only how much of an array it could write.
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return isinstance(error, OSError) and (error.errno in full or " requested and " in str(error))
+
+
+def _full_disk(error: Exception) -> int:
+    """A disk that filled up where nobody looked: standard output, or the files that take the place of memory."""
+    return _fail(
+        f"Cannot write: the disk is full{_detail(error)}. Free some space where the output goes and in "
+        f"{tempfile.gettempdir()}, where scratch files go (TMPDIR in the environment names another folder).",
+        BAD_INPUT,
+    )
 
 
 def _unexpected(error: Exception) -> int:
