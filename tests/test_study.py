@@ -121,6 +121,16 @@ def test_overrides_reach_every_key() -> None:
     assert study.boundary.compare == ["kubc"]
 
 
+def test_an_override_takes_the_place_of_a_key_that_excludes_it() -> None:
+    text = SMALL.replace('"image.npy"', '"image.npy"\nthreshold = [1]') + "[accuracy]\ntarget = 0.01\n"
+    study = parse_study(text, ["accuracy.residual=1e-6", "image.otsu=2"])
+    assert (study.accuracy.target, study.accuracy.residual) == (None, 1e-6)
+    assert (study.image.threshold, study.image.otsu) == (None, 2)
+    assert parse_study(text, ["accuracy.target=0.02"]).accuracy.target == 0.02
+    with pytest.raises(StudyError, match="not both"):
+        parse_study(text, ["accuracy.residual=1e-6", "accuracy.target=0.02"])
+
+
 @pytest.mark.parametrize(
     ("override", "message"),
     [

@@ -15,6 +15,7 @@ from scalebridge.study.schema import ImageSection, PhaseSection, Study
 
 MAX_CHARACTERS = 1_000_000
 _SHOWN = 5
+_EXCLUSIVE = (("image", "threshold", "otsu"), ("accuracy", "target", "residual"))
 
 
 def load_study(path: Path | str, overrides: Iterable[str] = ()) -> Study:
@@ -45,6 +46,8 @@ def parse_study(text: str, overrides: Iterable[str] = (), name: str = "study") -
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # also: integers with thousands of digits, deep nesting
         raise StudyError(f"{name} is not valid TOML: {error}.") from error
+    overrides = list(overrides)
+    _give_way(data, overrides)
     for override in overrides:
         _override(data, override)
     return study_from_data(data, name)
@@ -141,6 +144,16 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if found is not None:
             return found
     return None
+
+
+def _give_way(data: dict[str, Any], overrides: Iterable[str]) -> None:
+    """Of two keys that exclude each other, the one in the file gives way to an override of the other."""
+    named = {override.partition("=")[0].strip() for override in overrides}
+    for section, *keys in _EXCLUSIVE:
+        for key, other in (keys, keys[::-1]):
+            given = data.get(section)
+            if f"{section}.{key}" in named and f"{section}.{other}" not in named and isinstance(given, dict):
+                given.pop(other, None)
 
 
 def _override(data: dict[str, Any], override: str) -> None:
