@@ -66,6 +66,10 @@ MISTAKES = {
     "axis without faces": (["image.npy", *TWO_PHASES, "--axis", "x"], "axis"),
     "axis of a flat image": (["flat.npy", *TWO_PHASES, "--bc", "faces", "--axis", "z"], "no axis z"),
     "plane of a solid": (["image.npy", *TWO_PHASES, "--plane", "strain"], "plane state"),
+    "platens without a solid": (
+        ["image.npy", *TWO_PHASES, "--bc", "faces", "--platens", "smooth"],
+        "platens (smooth) is for elasticity",
+    ),
     "crop outside": (["image.npy", *TWO_PHASES, "--crop", "0:99,:,:"], "8 voxels"),
     "mirror unknown": (["image.npy", *TWO_PHASES, "--mirror", "w"], "--mirror"),
     "unknown condition": (["image.npy", *TWO_PHASES, "--conditions", "kubs"], "--conditions"),
@@ -122,6 +126,24 @@ def test_a_disk_that_fills_up_during_the_run_is_one_message(
     assert code == 2
     assert "disk is full" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOSPC, "No space left on device"), OSError("4096 requested and 12 written")],
+    ids=["system", "numpy"],
+)
+def test_scratch_files_without_room_are_one_message(
+    image: str, solver: FakeSolver, capsys: pytest.CaptureFixture[str], error: OSError
+) -> None:
+    def full(**_: object) -> None:
+        raise error
+
+    solver.answer = full
+    code, out, err = run(capsys, "homogenize", image, *TWO_PHASES, "--json")
+    assert (code, out) == (2, "")
+    assert "TMPDIR" in err
+    assert err.count("\n") == 1
 
 
 # What is wrong with the place of the results is said before a large image is read.

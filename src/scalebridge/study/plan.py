@@ -60,8 +60,9 @@ class Plan:
             name = next((f"{p.name}: " for p in self.study.phase if p.label == label and p.name), "")
             fraction = image.fractions.get(label, 0.0)
             lines.append(f"Phase {label:<5}{name}{law_words(law)}, {fraction:.2%} of the volume")
-        lines.append(f"Condition  {condition_words(self.boundary)}")
-        lines += [f"           compared with {condition_words(other)}" for other in self.conditions]
+        solid = self.study.physics.kind != "conduction"
+        lines.append(f"Condition  {condition_words(self.boundary, solid)}")
+        lines += [f"           compared with {condition_words(other, solid)}" for other in self.conditions]
         if self.plane is not None:
             lines.append(f"Plane      {self.plane.value}")
         if accuracy.residual is not None:
@@ -82,6 +83,7 @@ def prepare(study: Study, base: Path | str = ".") -> Plan:
     base = Path(base)
     # Laws first: a mistyped property should not wait for a large image to be read.
     laws = {phase.label: phase_law(study.physics.kind, phase) for phase in study.phase}
+    check_platens(study)
     notes: list[str] = []
     boundary = _boundary(study.boundary.condition, study.boundary, notes)
     conditions = tuple(_boundary(name, study.boundary, notes) for name in study.boundary.compare)
@@ -146,6 +148,18 @@ def check_labels(image: PhaseImage, laws: Mapping[int, AbstractLaw]) -> None:
         )
 
 
+def check_platens(study: Study) -> None:
+    """Fails when: platens or sides are described for a set-up that has none (StudyError)."""
+    if study.physics.kind != "conduction":
+        return
+    for key in ("platens", "sides"):
+        given = getattr(study.boundary, key)
+        if given is not None:
+            raise StudyError(
+                f"{key} ({given}) is for elasticity between platens; here it is conduction. Remove it."
+            )
+
+
 def check_same_quantity(laws: Mapping[int, AbstractLaw]) -> None:
     """Phases given in W/(m K) and in S/m have no effective anything together. Fails then (UnitError)."""
     named: dict[int, Dimension] = {}
@@ -199,10 +213,13 @@ def _boundary(name: str, section: BoundarySection, notes: list[str]) -> Abstract
     return OppositeFaces("xyz".index(section.axis or "x"), platens, sides)
 
 
-def condition_words(boundary: AbstractBoundary) -> str:
-    """A boundary condition for people."""
+def condition_words(boundary: AbstractBoundary, solid: bool = False) -> str:
+    """A boundary condition for people; `solid`: of an elastic cell, whose platens matter."""
     if isinstance(boundary, OppositeFaces):
-        return f"opposite faces along {'xyz'[boundary.axis]}"
+        between = f"opposite faces along {'xyz'[boundary.axis]}"
+        return (
+            f"{between}, platens {boundary.platens.value}, sides {boundary.sides.value}" if solid else between
+        )
     return {
         "periodic": "periodic",
         "kubc": "linear displacement or potential on the whole boundary (KUBC)",
