@@ -169,6 +169,7 @@ def tangent_forces(
     entries = tangent_entries(elements.size, symmetric)
     planes = slab_planes(elements, many, w[0].dtype.itemsize, budget)
     condition = always(w[0])
+    macro = macro.astype(w[0].dtype)
     nothing = jnp.zeros((many, elements.size), jnp.float64)
 
     def slab(start: Any, counted: Any) -> tuple[Vector, jax.Array]:

@@ -93,7 +93,10 @@ class Start:
 def virgin_start(batch: Batch) -> Start:
     """Undeformed cells."""
     elements = batch.elements
-    zero = tuple(jnp.asarray(np.zeros((batch.cells, *elements.nodes))) for _ in range(elements.components))
+    with jax.enable_x64(True):
+        zero = tuple(
+            jnp.zeros((batch.cells, *elements.nodes), jnp.float64) for _ in range(elements.components)
+        )
     virgin = np.tile(elements.kinematics.virgin(elements.ndim), (batch.cells, 1))
     return Start(batch.points.initial_state(), zero, virgin)
 
