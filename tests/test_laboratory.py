@@ -49,6 +49,13 @@ def test_where_two_phases_conduct_there_is_no_tortuosity_to_be_null() -> None:
     assert path.warnings == ()
 
 
+def test_a_material_without_obstacles_has_the_tortuosity_one() -> None:
+    whole = homogenize(
+        image(np.zeros(SHAPE, int)), {0: laws_of(False, 2.0, 1.0)[0]}, boundary=OppositeFaces(1)
+    )
+    assert (whole.extra["tortuosity"], whole.extra["formation_factor"]) == (1.0, 1.0)
+
+
 @pytest.mark.parametrize("boundary", SET_UPS, ids=set_up)
 @pytest.mark.parametrize("soft", [0.0, 0.5], ids=["void", "soft"])
 def test_the_modulus_between_platens_lies_between_its_bounds(boundary: OppositeFaces, soft: float) -> None:
