@@ -129,6 +129,12 @@ def test_of_three_phases_the_expansions_have_derivatives_and_the_rest_is_said_to
     vague[2] = Thermoelasticity.isotropic(**(POLYMER | {"E": Uncertain(3.0, 0.1)}))
     result = homogenize(labels, vague, residual=1e-8)
     assert any("uncertainty of E of phase 2" in words for words in result.warnings)
+    assert "uncertainty of E of phase 2" in result.error["parameters"].how, (
+        "the budget claims what it leaves out"
+    )
+    entries = {(s["label"], s["parameter"]): s for s in to_json(result)["sensitivities"]}
+    assert entries[2, "E"]["expansion_derivative"] is entries[2, "E"]["expansion_effect"] is None
+    assert entries[2, "alpha"]["expansion_derivative"] is not None
     assert not any("uncertainty of" in words for words in solved(labels, *phases).warnings)
 
 

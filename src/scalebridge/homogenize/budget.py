@@ -95,10 +95,11 @@ def boundary_term(gaps: Sequence[tuple[str, float]], own: str) -> ErrorTerm:
     )
 
 
-def parameter_term(error: float | None, found: Sequence[Sensitivity] = ()) -> ErrorTerm:
+def parameter_term(error: float | None, found: Sequence[Sensitivity] = (), without: str = "") -> ErrorTerm:
     """Effect of the uncertainties given for the phase properties (one standard deviation, independent).
 
-    found: the sensitivities; the property with the largest effect is the one to measure better.
+    found: the sensitivities; the property with the largest effect is the one to measure better. without: what the term
+    leaves out, as a sentence.
     """
     if error is None:
         return ErrorTerm(
@@ -112,7 +113,7 @@ def parameter_term(error: float | None, found: Sequence[Sensitivity] = ()) -> Er
         "parameters",
         error,
         f"Derivatives of the tensor{thermal} by the phase properties times their standard deviations, added in "
-        "squares.",
+        f"squares. {without}".rstrip(),
         f"Measure {name} more precisely.",
     )
 

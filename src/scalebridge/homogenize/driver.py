@@ -242,7 +242,9 @@ def _all_loads(request: _Request) -> HomogenizationResult:
                 interface_error(phases, fine.moments, fine.effective.mix, value),
             ),
             terms.boundary_term(spread, boundary.name),
-            terms.parameter_term(parameter_error(found), found),
+            terms.parameter_term(
+                parameter_error(found), found, "" if thermal is None else unknown_effects(found)
+            ),
             request.sample.term,
         ],
         request.accuracy,

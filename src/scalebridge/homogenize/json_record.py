@@ -91,14 +91,12 @@ def _vectors(result: HomogenizationResult) -> dict[str, Any]:
 
 
 def _thermal(sensitivity: Sensitivity) -> dict[str, Any]:
-    """The derivatives of expansion and heat-free stress, in the components of the record; empty elsewhere."""
-    if sensitivity.heat_free_stress is None:
-        return {}
-    free = sensitivity.expansion
+    """The derivatives of expansion and heat-free stress, in the components of the record; null where not known."""
+    free, held = sensitivity.expansion, sensitivity.heat_free_stress
     return {
         "expansion_derivative": None if free is None else plain(strain_to_voigt(free)),
-        "heat_free_stress_derivative": plain(stress_to_voigt(sensitivity.heat_free_stress)),
-        "expansion_effect": plain(sensitivity.expansion_effect),
+        "heat_free_stress_derivative": None if held is None else plain(stress_to_voigt(held)),
+        "expansion_effect": None if held is None else plain(sensitivity.expansion_effect),
     }
 
 
@@ -119,6 +117,7 @@ def to_json(result: HomogenizationResult) -> dict[str, Any]:
     error["total"] = plain(result.error.total)
     bounds = result.bounds
     solver = result.solver
+    expands = any(s.heat_free_stress is not None for s in result.sensitivities)
     record: dict[str, Any] = {
         "schema": SCHEMA,
         "physics": result.physics,
@@ -167,7 +166,7 @@ def to_json(result: HomogenizationResult) -> dict[str, Any]:
                 "uncertainty": plain(s.uncertainty),
                 "effect": plain(s.effect),
             }
-            | _thermal(s)
+            | (_thermal(s) if expands else {})
             for s in result.sensitivities
         ],
         "resolution": result.resolution
