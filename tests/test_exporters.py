@@ -158,3 +158,14 @@ def test_latex_keeps_the_digits_the_error_supports() -> None:
     assert "123.4568" in to_latex(dataclasses.replace(result, error=exact))
     rough = dataclasses.replace(result.error, terms=(dataclasses.replace(result.error.terms[0], value=0.05),))
     assert "123 & 0 & 0" in to_latex(dataclasses.replace(result, error=rough))
+
+
+def test_part_of_an_error_is_called_that() -> None:
+    whole = elasticity_result()
+    terms = tuple(
+        dataclasses.replace(t, value=None) if t.name == "discretization" else t for t in whole.error.terms
+    )
+    part = dataclasses.replace(whole, error=dataclasses.replace(whole.error, terms=terms))
+    for write in (to_latex, to_abaqus):
+        assert re.search(r"relative error \S+ without the discretization error\n", write(part))
+        assert "without" not in write(whole)

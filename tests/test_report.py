@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import re
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from example_results import (
     conduction_fields,
     conduction_result,
     elasticity_result,
+    faces_result,
     thermoelasticity_result,
 )
 from html_pages import Page, assert_complete
 from scalebridge.core.errors import OutputError
 from scalebridge.homogenize.json_record import to_json
+from scalebridge.homogenize.result import ErrorBudget, HomogenizationResult
 from scalebridge.report import write_report, write_results
 from scalebridge.report.page import render
 from scalebridge.report.vti import field_arrays
@@ -179,6 +182,23 @@ def test_what_is_missing_is_explained() -> None:
     assert "phase 0 does not connect along y" in text
     assert "it is singular" in text
     assert "tortuosity along x" in text
+
+
+@pytest.mark.parametrize(
+    ("make", "places"), [(conduction_result, 2), (faces_result, 3)], ids=["tensor", "number"]
+)
+def test_part_of_an_error_never_passes_for_all_of_it(
+    make: Callable[..., HomogenizationResult], places: int
+) -> None:
+    whole = make()
+    unknown = [
+        dataclasses.replace(t, value=None) if t.name == "discretization" else t for t in whole.error.terms
+    ]
+    part = dataclasses.replace(whole, error=ErrorBudget(tuple(unknown), None))
+    text = re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", render(part)))
+    assert text.count("% without the discretization error") == places, "title, headline, number"
+    assert "by the discretization error, not assessed" in text
+    assert "without the discretization error" not in render(whole)
 
 
 def test_a_resolution_study_without_change_is_not_plotted() -> None:

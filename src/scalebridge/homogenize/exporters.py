@@ -17,6 +17,7 @@ import numpy as np
 from scalebridge.core.errors import InputError
 from scalebridge.homogenize.json_record import TensorForm, form_of, ordering, reported
 from scalebridge.homogenize.result import BUDGET_TERMS, HomogenizationResult
+from scalebridge.homogenize.words import reserve
 from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt, strain_to_voigt, stress_to_voigt
 
 # Positions in (xx, yy, zz, yz, xz, xy) of the components in the order of the other program.
@@ -107,7 +108,7 @@ def to_latex(result: HomogenizationResult) -> str:
     if form_of(result.value, result.image.grid.ndim) is TensorForm.MANDEL:
         order += ", Voigt notation, engineering shear"
     total = result.error.total
-    note = f"% {result.quantity}; {order}; relative error {total:.2g}"
+    note = f"% {result.quantity}; {order}; relative error {total:.2g}{reserve(result)}"
     return f"{note}\n\\begin{{equation}}\n{symbol} = {matrix}{factor}{unit}\n\\end{{equation}}\n"
 
 
@@ -127,7 +128,7 @@ def to_abaqus(result: HomogenizationResult) -> str:
     unit = f" in {result.unit}" if result.unit else ""
     lines = [
         "*MATERIAL, NAME=SCALEBRIDGE",
-        f"** {result.quantity}{unit}, relative error {result.error.total:.2g}",
+        f"** {result.quantity}{unit}, relative error {result.error.total:.2g}{reserve(result)}",
     ]
     if form is TensorForm.SECOND_ORDER:
         lines += ["*CONDUCTIVITY, TYPE=ANISO", *_data_lines(abaqus_conductivity(result.value))]

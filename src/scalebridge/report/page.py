@@ -56,6 +56,7 @@ def _head(result: HomogenizationResult) -> dict[str, Any]:
         "boundary": words.boundary_in_words(result),
         "value_words": _unbroken(words.value_in_words(result)),
         "total": words.percent(result.error.total),
+        "total_words": words.total_in_words(result),
         "met": result.error.met,
         "accuracy": words.percent(result.error.accuracy),
         "status": STATUS_WORDS[result.status],
@@ -100,7 +101,12 @@ def _tensor(result: HomogenizationResult) -> dict[str, Any]:
     return {
         "title": words.sentence(result.quantity),
         "tensor_words": f"{'Entries' if names else 'It'} may be wrong by "
-        f"{words.percent(result.error.total)} of {'the norm of the tensor' if names else 'its value'}.",
+        f"{words.percent(result.error.total)} of {'the norm of the tensor' if names else 'its value'}"
+        + (
+            "."
+            if result.error.missing is None
+            else f", and by the {result.error.missing.name} error, not assessed."
+        ),
         "tensor_rows": rows if names else [],
         "names": names,
         "scalar": scale.show(float(values[0, 0]), 5),
