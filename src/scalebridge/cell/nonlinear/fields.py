@@ -179,18 +179,21 @@ def tangent_forces(
         def split(u: Vector) -> list[Modes]:
             return [split_axes({0: v}, ndim, range(ndim - 1), elements.modes) for v in u]
 
-        def law(
-            partial: list[Modes], tangent: jax.Array, macro: jax.Array, start: Any, counted: Any
-        ) -> tuple[list[Modes], jax.Array]:
+        # Three stages: merged into one, every force would compute all drives and fluxes again.
+        def strain(partial: list[Modes], macro: jax.Array) -> list[jax.Array]:
             modes = [split_axes(v, ndim, (ndim - 1,), elements.modes) for v in partial]
-            t = jax.lax.dynamic_slice_in_dim(tangent, start, planes + 1, axis=3)
             shape = (-1, *(1,) * ndim)
-            drive = [e + macro[:, n].reshape(shape) for n, e in enumerate(drives_of(elements, modes))]
+            return [e + macro[:, n].reshape(shape) for n, e in enumerate(drives_of(elements, modes))]
+
+        def law(drive: list[jax.Array], tangent: jax.Array, start: Any) -> list[jax.Array]:
+            t = jax.lax.dynamic_slice_in_dim(tangent, start, planes + 1, axis=3)
             apart = [e.reshape(elements.points, cells, loads, *e.shape[2:]) for e in drive]
             rows = [t[:, n][:, :, None] for n in range(len(entries))]
-            flux = [
+            return [
                 q.reshape(elements.points, many, *q.shape[3:]) for q in apply_tangent(entries, rows, apart)
             ]
+
+        def gathered(flux: list[jax.Array], start: Any, counted: Any) -> tuple[list[Modes], jax.Array]:
             sums = _integral(elements, flux, start, counted, planes) if summed else nothing
             return forces_of(elements, flux), sums
 
@@ -198,7 +201,8 @@ def tangent_forces(
             return tuple(scatter_modes(f, ndim) for f in forces)
 
         partial = stage(condition, split, stage(condition, gather, w, start))
-        forces, sums = stage(condition, law, partial, tangent, macro, start, counted)
+        flux = stage(condition, law, stage(condition, strain, partial, macro), tangent, start)
+        forces, sums = stage(condition, gathered, flux, start, counted)
         return stage(condition, merge, forces), sums
 
     if planes >= count:

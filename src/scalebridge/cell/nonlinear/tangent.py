@@ -18,7 +18,7 @@ from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
 from scalebridge.cell.session import slab_budget
 from scalebridge.core.errors import ConvergenceError
 
-TOLERANCE = 1e-5  # of the linear solves: 1e-10 of a symmetric tangent
+TOLERANCE = 1e-4  # of the linear solves: 1e-8 of a symmetric tangent
 
 
 def macroscopic_tangent(
@@ -50,7 +50,7 @@ def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np
         right, _ = linear.apply(zero, macro)
         found = solve_linear(
             linear, tuple(-v for v in right), jnp.zeros((len(macro), m)), np.zeros((len(macro), m), bool),
-            np.full(len(macro), TOLERANCE if symmetric else TOLERANCE / 100), method.krylov,
+            np.full(len(macro), TOLERANCE if symmetric else TOLERANCE**2), method.krylov,
         )  # fmt: skip
         if np.any(found.indefinite) or np.any(found.residual > 100 * TOLERANCE):
             raise ConvergenceError(
