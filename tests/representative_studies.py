@@ -93,7 +93,7 @@ def conduction_3d():
     """Windows of an image with spacing, three sizes, three conditions."""
     image = tiled_image((64, 64, 64), (2e-6,) * 3)
     return prescribed(
-        RepresentativityProblem(ImageWindows(image), THERMAL, (8, 16, 32), CONDITIONS), scatter=12
+        RepresentativityProblem(ImageWindows(image), THERMAL, (8, 16, 32), CONDITIONS), scatter=20
     )
 
 

@@ -98,7 +98,7 @@ def test_the_text_says_the_numbers_of_the_study(studies):
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("conduction 3-D", "Average 33 samples of 32 voxels per edge"),
+        ("conduction 3-D", "Average 16 samples of 32 voxels per edge"),
         ("elasticity 3-D", "known within 5 %: use it"),
         ("conduction 2-D", "One sample of 128 voxels per edge is enough"),
         ("one sample", "Solve at least 5 samples per size"),
@@ -175,7 +175,7 @@ def test_the_page_says_what_it_must(pages):
         "Statistical volume element: 32 voxels per edge (64.0 µm)",
         "✗ not representative within 5 %",
         "✓ order of the boundary conditions holds",
-        "Most useful next step: Average 33 samples",
+        "Most useful next step: Average 16 samples",
         "Bands: 95 % intervals of the means",
         "D²(V) = D² (A/V)^α",
         "Copy CSV",

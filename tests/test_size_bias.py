@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from scalebridge.homogenize.representative.size_bias import fit_size_bias
+from representative_studies import CONDITIONS, THERMAL, prescribed
+from scalebridge.homogenize.representative import GeneratorEnsemble, RepresentativityProblem, SamplingMethod
+from scalebridge.homogenize.representative.estimators import mean_estimate
+from scalebridge.homogenize.representative.json_record import to_json
+from scalebridge.homogenize.representative.scaling_law import fit_scaling_law
+from scalebridge.homogenize.representative.size_bias import SizeBias, fit_size_bias
+from scalebridge.homogenize.representative.verdict import judge
+from tiled_materials import Tiles
 
 SLOPES = {"kubc": 6.0, "periodic": -1.0, "subc": -9.0}
 LIMIT, SIZES, COUNT = 5.0, (10, 20), 30
@@ -37,3 +44,55 @@ def test_the_limit_of_one_condition_has_the_error_of_its_line():
     found = fit_size_bias([(10, "kubc", 6.0, 0.3), (20, "kubc", 5.5, 0.1)])
     assert found.limit == pytest.approx(5.0)
     assert found.limit_error == pytest.approx(np.hypot(0.3, 2 * 0.1))
+
+
+@pytest.mark.parametrize(("sizes", "count"), [((8, 16), 3), ((8, 16, 32), 5)])
+def test_a_trend_in_few_samples_is_no_bias(sizes, count):
+    """200 studies of a medium without any: about one in twenty may report one."""
+    rng = np.random.default_rng(4)
+    seen, inside = 0, 0
+    for _ in range(200):
+        values = {n: LIMIT + 8 / n * rng.normal(size=count) for n in sizes}
+        squares = [float(v.var(ddof=1)) for v in values.values()]
+        law = fit_scaling_law([float(n**2) for n in sizes], squares, [count] * len(sizes))
+        error = {
+            n: (values[n].std(ddof=1) if law is None else law.deviation(n**2)) / count**0.5 for n in sizes
+        }
+        rows = [(n, "periodic", float(values[n].mean()), error[n]) for n in sizes]
+        found = fit_size_bias(rows, dict.fromkeys(sizes, count))
+        seen += found.seen("periodic")
+        inside += abs(found.limit - LIMIT) <= found.limit_reach
+    assert seen <= 14  # 5 % of them, and two standard deviations of that number
+    assert inside >= 184
+
+
+def test_a_bias_beyond_its_interval_is_reported_and_one_within_is_not():
+    source = GeneratorEnsemble(Tiles((8, 8), 4, periodic=True))
+    problem = RepresentativityProblem(source, THERMAL, (8, 16, 32), CONDITIONS)
+    clear = prescribed(problem, SamplingMethod(6), scatter=0.02)
+    bias = clear.bias["mean conductivity"]
+    assert bias.bias("kubc", 32) == pytest.approx(2 / 32, rel=0.05)
+    assert bias.reference == bias.limit
+    assert "limit for large samples" in str(clear)
+    hidden = prescribed(problem, SamplingMethod(6), scatter=8.0)
+    bias = hidden.bias["mean conductivity"]
+    assert abs(bias.fitted("periodic", 32)) < bias.reach("periodic", 32)
+    assert bias.bias("periodic", 32) == 0
+    assert hidden.requirements["mean conductivity"].numbers[-1].bias == 0
+    assert "not seen (±" in str(hidden)
+    assert "no bias of this mean is seen" in " ".join(hidden.verdict.words)
+    assert "no bias is seen; allowing for one" in str(hidden)
+    told = to_json(hidden)["bias"]["mean conductivity"]
+    assert told["relative"]["periodic"]["32"] is None
+    assert told["half_width"]["periodic"]["32"] == bias.reach("periodic", 32)
+    assert told["seen"] == {"subc": False, "periodic": False, "kubc": False}
+
+
+def test_whether_a_large_trend_is_a_bias_is_left_open():
+    """Neither a reason against a volume nor one for it."""
+    part = {"k": mean_estimate(np.array([1.0, 1.01, 0.99, 1.0]))}
+    for reach, expected in ((1.0, False), (9.0, None)):
+        bias = SizeBias(1.0, 0.1, {"periodic": 3.0}, True, reaches={"periodic": reach}, mean=1.0)
+        found = judge(32, "periodic", 0.05, 0.95, part, {"k": bias}, {"k": None}, None)
+        assert found.representative is expected
+    assert "cannot be told from chance (9.38 % ± 28.1 % at 95 %)" in found.words[1]

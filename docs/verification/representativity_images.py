@@ -82,7 +82,7 @@ class Study:
 
     def predicted(self, size: int) -> tuple[float, float]:
         """Mean of one sample of that size and its standard error: of the limit, and its own scatter."""
-        mean = self.bias.limit * (1 + self.bias.bias(CONDITION, size))
+        mean = self.bias.limit + self.bias.slopes[CONDITION] / size
         own = 0.0 if self.law is None else self.law.variance(float(size) ** 3)
         return mean, float(np.sqrt(self.bias.limit_error**2 + own))
 

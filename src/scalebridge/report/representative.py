@@ -159,9 +159,7 @@ def _scalar(result: RepresentativityResult, name: str, n: int) -> dict[str, Any]
         for size in result.problem.sizes
     ]
     chart, needed = figures.scatter_chart(result, name, PAGE), figures.needs_chart(result, name, PAGE)
-    limit = None
-    if bias.assessed and bias.limit:
-        limit = words.with_error(float(bias.limit), float(bias.limit_error), scale.factor)
+    limit = sentence(words.limit_words(bias, scale, percent(result.method.confidence)))
     needs = result.requirements[name]
     return {
         "name": name,
@@ -170,6 +168,7 @@ def _scalar(result: RepresentativityResult, name: str, n: int) -> dict[str, Any]
         "conditions": [words.short(c) for c in conditions],
         "means": means,
         "limit": limit,
+        "dashed": len(means) > 1 and bias.assessed and any(bias.seen(c) for c in conditions),
         "means_svg": safe(
             to_svg(figures.means_chart(result, name, PAGE), f"means{n}", f"{name} against size")
         ),
@@ -183,7 +182,7 @@ def _scalar(result: RepresentativityResult, name: str, n: int) -> dict[str, Any]
         "needs": [
             {
                 "size": row.size,
-                "bias": percent(row.bias) if bias.assessed else "–",
+                "bias": words.needs_bias_words(bias, result.preferred, row) if bias.assessed else "–",
                 "scatter": percent(row.scatter) if result.scaling[name][result.preferred] else "–",
                 "number": words.number_words(row, needs.precision),
                 "have": result.at(row.size, result.preferred).count,
@@ -219,7 +218,7 @@ def _law_rows(result: RepresentativityResult, name: str) -> list[tuple[str, list
             (f"point scatter D{f' [{scale.unit}]' if scale.unit else ''}", [(deviation, "")] * len(laws))
         )
     if bias.assessed:
-        rows.append((f"bias at {size}", [(words.signed_percent(bias.bias(c, size)), "") for c in conditions]))
+        rows.append((f"bias at {size}", [(words.bias_words(bias, c, size), "") for c in conditions]))
     return rows
 
 

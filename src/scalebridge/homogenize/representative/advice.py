@@ -41,7 +41,7 @@ def demand(result: RepresentativityResult) -> Demand:
 
 def next_step(result: RepresentativityResult) -> str:
     """One or two sentences."""
-    step = _step(result)
+    step = _step(result) + _blind(result)
     if all(bias.assessed for bias in result.bias.values()):
         return step
     return f"{step} Add a second size or condition: with one of each no bias can be seen."
@@ -62,20 +62,20 @@ def _step(result: RepresentativityResult) -> str:
     if any(estimate.mean == 0 for estimate in row.parts.values()):
         return "Check the laws: a mean is zero, and no relative precision of it can be reached."
     need = demand(result)
+    hidden = _hidden(result)
     larger = None if need.single is None else f"one sample of {edge_words(result, need.single)}"
     if result.verdict.representative:
         if need.single is not None and need.single < size:
             return f"One sample of {here} is enough for {asked}; so is {larger}."
         return f"One sample of {here} is enough for {asked}."
+    if hidden is not None:
+        return (
+            "Take more samples of every size first: the limit for large samples is only known within "
+            f"{percent(hidden)}, and so is the bias. As it looks, {larger or 'no size within reach'} would do."
+        )
     if need.number is None:
-        if any(bias.bias(result.preferred, size) == 0 for bias in result.bias.values()):
+        if not any(bias.seen(result.preferred) for bias in result.bias.values()):
             return f"Take {larger or 'larger samples'}: how many of {here} reach {asked} is not known."
-        hidden = _hidden(result)
-        if hidden is not None:
-            return (
-                f"Take more samples of every size first: the limit for large samples is only known within "
-                f"{percent(hidden)}, and so is the bias. As it looks, {larger or 'no size within reach'} would do."
-            )
         reason = f"no number of samples of {here} reaches {asked}, because of their bias"
         return f"Take {larger or 'larger samples'}: {reason}."
     if row.count < need.number:
@@ -89,12 +89,25 @@ def _step(result: RepresentativityResult) -> str:
     return f"{ready}, or take {larger}." if larger else f"{ready}."
 
 
+def _blind(result: RepresentativityResult) -> str:
+    """How large a bias could be without being seen, where that exceeds the precision."""
+    size, condition = result.problem.sizes[-1], result.preferred
+    unseen = [b for b in result.bias.values() if b.assessed and not b.seen(condition) and b.mean]
+    reach = max((b.reach(condition, size) for b in unseen), default=0.0)
+    if reach <= result.method.precision or _hidden(result) is not None:
+        return ""
+    return f" A bias below {percent(reach)} would not be seen in so few samples."
+
+
 def _hidden(result: RepresentativityResult) -> float | None:
-    """The relative standard error of the limit where the bias lies within two of it, or the limit makes no sense."""
-    row = result.at(result.problem.sizes[-1], result.preferred)
-    found = []
+    """The relative standard error of the limit where a trend over the sizes exceeds the precision, but not its own
+    interval, or where the limit makes no sense.
+    """
+    size, found = result.problem.sizes[-1], []
+    row = result.at(size, result.preferred)
     for name, bias in result.bias.items():
         limit, mean = float(bias.limit), row.parts[name].mean
-        if abs(mean - limit) <= 2 * float(bias.limit_error) or limit * mean <= 0:
+        trend = abs(bias.fitted(result.preferred, size)) >= result.method.precision
+        if limit * mean <= 0 or (trend and not bias.seen(result.preferred)):
             found.append(float(bias.limit_error) / abs(mean))
     return max(found, default=None)

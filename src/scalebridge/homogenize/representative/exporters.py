@@ -51,7 +51,7 @@ def to_csv(result: RepresentativityResult) -> str:
                         part.count,
                         *map(text, (part.mean, part.low, part.high, part.deviation)),
                         text(None if law is None else law.deviation(float(size) ** ndim)),
-                        text(bias.bias(condition, size) if bias.assessed else None),
+                        text(bias.bias(condition, size) if bias.assessed and bias.seen(condition) else None),
                         text(row.seconds),
                     ]
                 )

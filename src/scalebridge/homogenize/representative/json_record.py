@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
@@ -63,9 +63,9 @@ def _reached_at(result: RepresentativityResult, size: int) -> ReachedPrecision |
         half = estimate.half_width
         if half is None and law is not None:
             half = z * law.deviation(float(size) ** result.problem.source.ndim)
-        if half is None or not fitted.limit:
+        if half is None or not fitted.reference:
             return None
-        bias, relative = abs(fitted.bias(condition, size)), half / abs(fitted.limit)
+        bias, relative = abs(fitted.bias(condition, size)), half / abs(fitted.reference)
         here = ReachedPrecision(size, bias, relative, math.hypot(bias, relative))
         if worst is None or here.total > worst.total:
             worst = here
@@ -90,7 +90,8 @@ def to_json(
 ) -> dict[str, Any]:
     """The record under the schema `scalebridge.rve/1`. SI units; x, y, z for conductivities, Voigt with engineering
     shear (xx, yy, zz, yz, xz, xy; 2-D: xx, yy, xy) for stiffness and thermal expansion (1/K, null where there is none);
-    relative numbers are fractions of the limit.
+    relative numbers are fractions of the limit
+    (of the mean where no bias is seen).
 
     scales: lengths of the material. store: cells found and solved. asked: whether somebody asked for the
     precision, so that missing it is a status of its own. null where something is not known;
@@ -233,16 +234,24 @@ def _law(law: ScalingLaw | None, ndim: int) -> dict[str, Any] | None:
 
 
 def _bias(found: SizeBias, result: RepresentativityResult) -> dict[str, Any]:
+    """relative: null where the trend does not exceed its interval; fitted and half_width: of the trend all the same."""
+    conditions = ordered_conditions(result)
+
+    def by_size(value: Callable[[str, int], float | None]) -> dict[str, Any] | None:
+        if not found.assessed:
+            return None
+        return {c: {str(size): value(c, size) for size in result.problem.sizes} for c in conditions}
+
     return {
         "assessed": found.assessed,
         "limit": found.limit,
         "limit_deviation": found.limit_error,
-        "relative": {
-            condition: {str(size): found.bias(condition, size) for size in result.problem.sizes}
-            for condition in ordered_conditions(result)
-        }
-        if found.assessed
-        else None,
+        "limit_half_width": found.limit_reach,
+        "reference": found.reference,
+        "seen": {c: found.seen(c) for c in conditions} if found.assessed else None,
+        "relative": by_size(lambda c, n: found.bias(c, n) if found.seen(c) else None),
+        "fitted": by_size(found.fitted),
+        "half_width": by_size(lambda c, n: found.reach(c, n) if c in found.reaches else None),
     }
 
 

@@ -72,7 +72,7 @@ def laws_table(result: RepresentativityResult, name: str) -> tuple[list[str], li
     rows = []
     for condition in words.ordered_conditions(result):
         law = result.scaling[name][condition]
-        shift = words.signed_percent(bias.bias(condition, size)) if bias.assessed else "not assessed"
+        shift = words.bias_words(bias, condition, size)
         fitted = [words.exponent_words(law), words.integral_range_words(result, law)] if law else ["–", "–"]
         rows.append([words.short(condition), *fitted, shift])
     return ["condition", "α", "integral range A", f"bias at {size}"], rows
@@ -81,11 +81,11 @@ def laws_table(result: RepresentativityResult, name: str) -> tuple[list[str], li
 def needs_table(result: RepresentativityResult, name: str) -> tuple[list[str], list[list[str]]]:
     """Head and rows: samples needed at every size of the study."""
     need, law = result.requirements[name], result.scaling[name][result.preferred]
-    assessed = result.bias[name].assessed
+    bias = result.bias[name]
     rows = [
         [
             str(row.size),
-            percent(row.bias) if assessed else "not assessed",
+            words.needs_bias_words(bias, result.preferred, row),
             percent(row.scatter) if law else "–",
             words.number_words(row, need.precision),
             "–" if row.seconds is None else words.duration(row.seconds),
@@ -166,9 +166,8 @@ def to_text(result: RepresentativityResult) -> str:
         unit = f" [{scale.unit}]" if scale.unit else ""
         lines += ["", *wrapped(f"{name}{unit}: mean ± {share} interval (scatter of one sample)", "")]
         lines += table_text(*means_table(result, name))
-        if bias.assessed and bias.limit:
-            limit = words.with_error(float(bias.limit), float(bias.limit_error), scale.factor)
-            lines += wrapped(f"limit for large samples {limit} (standard error)")
+        limit = words.limit_words(bias, scale, share)
+        lines += wrapped(limit) if limit else []
         lines += ["", f"scatter of the {name}: D²(V) = D² (A/V)^α, ± standard errors"]
         lines += table_text(*laws_table(result, name))
         lines += ["", f"what {percent(result.method.precision)} takes at {share} confidence"]

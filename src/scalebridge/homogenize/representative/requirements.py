@@ -93,9 +93,9 @@ def requirement(
 
     def at(size: int) -> NumberAtSize:
         b = abs(bias.bias(condition, size))
-        if law is None or bias.limit == 0:
+        if law is None or bias.reference == 0:
             return NumberAtSize(size, b, 0.0, None, None)
-        scatter = law.deviation(float(size) ** cost.ndim) / abs(bias.limit)
+        scatter = law.deviation(float(size) ** cost.ndim) / abs(bias.reference)
         if b >= precision:
             return NumberAtSize(size, b, scatter, None, None)
         number = max(1, math.ceil((z * scatter) ** 2 / (precision**2 - b**2)))

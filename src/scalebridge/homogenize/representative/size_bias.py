@@ -3,6 +3,10 @@ r"""How the mean apparent property depends on the size of the sample: Z(n) = Z_i
 What is done at the faces is felt to about one correlation length below them, so that its share of the volume, and the
 bias, fall like surface over volume. All conditions share the limit Z_inf and have slopes b of their own; the fit is
 weighted by the standard errors of the means. Scatter is something else: averaging over samples removes it, but no bias.
+
+A few samples always show some trend. One counts as a bias only where it exceeds its own confidence interval: Student's
+with nu = (sum_s v_s)^2 / sum_s (v_s^2 / (N_s - 1)) degrees of freedom, v_s what the N_s samples of the size s
+contribute to the variance of the slope [satterthwaite1946].
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
+import scipy.stats
 
 
 @final
@@ -21,6 +26,8 @@ class SizeBias:
 
     assessed: whether there was anything to tell bias from: two sizes, or two conditions.
     nothing: conditions under which no sample carries anything (static ones, with void on the faces).
+    reaches: half intervals of the slopes, limit_reach that of the limit; a slope without one counts as seen.
+    mean: of all sizes and conditions, weighted; what numbers are relative to where no bias is seen.
     """
 
     limit: float | int
@@ -28,16 +35,44 @@ class SizeBias:
     slopes: Mapping[str, float | int]
     assessed: bool
     nothing: frozenset[str] = frozenset()
+    reaches: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    limit_reach: float | None = None
+    mean: float | None = None
+
+    def seen(self, condition: str) -> bool:
+        """Whether the mean depends on the size by more than chance, at the confidence of the fit."""
+        if condition in self.nothing:
+            return True
+        return abs(self.slopes.get(condition, 0.0)) > self.reaches.get(condition, 0.0)
+
+    @property
+    def reference(self) -> float:
+        """What bias and scatter are relative to: the limit, or the mean where no bias is seen."""
+        if self.mean is None or any(self.seen(condition) for condition in self.slopes):
+            return float(self.limit)
+        return self.mean
 
     def bias(self, condition: str, size: float | int) -> float:
-        """Mean at `size` minus the limit, relative to the limit."""
+        """Mean at `size` minus the limit, relative to the reference; 0 where none is seen."""
+        return self.fitted(condition, size) if self.seen(condition) else 0.0
+
+    def fitted(self, condition: str, size: float | int) -> float:
+        """The same, whether it exceeds its interval or not."""
         if condition in self.nothing:
             return -1.0
-        return self.slopes.get(condition, 0.0) / size / abs(self.limit) if self.limit else 0.0
+        return self.slopes.get(condition, 0.0) / size / abs(self.reference) if self.reference else 0.0
+
+    def reach(self, condition: str, size: float | int) -> float:
+        """Half the interval of `fitted`."""
+        return self.reaches.get(condition, 0.0) / size / abs(self.reference) if self.reference else 0.0
 
 
-def fit_size_bias(rows: Sequence[tuple[int, str, float | int, float | int | None]]) -> SizeBias:
-    """rows: (voxels per edge, condition, mean, its standard error or None).
+def fit_size_bias(
+    rows: Sequence[tuple[int, str, float | int, float | int | None]],
+    counts: Mapping[int, int] | None = None,
+    confidence: float | int = 0.95,
+) -> SizeBias:
+    """rows: (voxels per edge, condition, mean, its standard error or None). counts: samples by size; None: many.
 
     With one size and one condition nothing can be told: the mean is the limit. With one size and several conditions the
     limit is taken half-way between the outermost ones, which are the bias then. With more parameters than rows, slopes
@@ -46,7 +81,7 @@ def fit_size_bias(rows: Sequence[tuple[int, str, float | int, float | int | None
     carrying = {row[1] for row in rows if row[2] != 0}
     nothing = frozenset({row[1] for row in rows} - carrying)
     if nothing and carrying:
-        found = fit_size_bias([row for row in rows if row[1] in carrying])
+        found = fit_size_bias([row for row in rows if row[1] in carrying], counts, confidence)
         return dataclasses.replace(found, nothing=nothing)
     names = sorted({row[1] for row in rows})
     sizes = sorted({row[0] for row in rows})
@@ -65,11 +100,36 @@ def fit_size_bias(rows: Sequence[tuple[int, str, float | int, float | int | None
     inverse = np.linalg.pinv(weighted)
     fitted = inverse @ (means / errors)
     # All conditions of one size were put on the same samples: their errors are one error, not several.
-    same = np.array([[float(a[0] == b[0]) for b in rows] for a in rows])
-    covariance = inverse @ same @ inverse.T
+    at = np.array([[float(row[0] == size) for size in sizes] for row in rows])
+    shares = (inverse @ at) ** 2  # of the sizes in the variance of every parameter
+    variance = shares.sum(axis=1)
     excess = len(rows) - np.linalg.matrix_rank(weighted)
+    misfit = 1.0
     if excess > 0:
-        misfit = float(np.sum((weighted @ fitted - means / errors) ** 2)) / excess
-        covariance = covariance * max(1.0, misfit)
-    slopes = {name: float(fitted[1 + k]) for k, name in enumerate(names)}
-    return SizeBias(float(fitted[0]), float(np.sqrt(covariance[0, 0])), slopes, True)
+        misfit = max(1.0, float(np.sum((weighted @ fitted - means / errors) ** 2)) / excess)
+    deviation = np.sqrt(variance * misfit)
+    reach = deviation * _student(shares, sizes, counts, confidence)
+    weight = errors**-2
+    return SizeBias(
+        float(fitted[0]),
+        float(deviation[0]),
+        {name: float(fitted[1 + k]) for k, name in enumerate(names)},
+        True,
+        reaches={name: float(reach[1 + k]) for k, name in enumerate(names)},
+        limit_reach=float(reach[0]),
+        mean=float(weight @ means / weight.sum()),
+    )
+
+
+def _student(
+    shares: np.ndarray, sizes: Sequence[int], counts: Mapping[int, int] | None, confidence: float | int
+) -> np.ndarray:
+    """Student's quantile per parameter; shares: (parameters, sizes) of the variance."""
+    if counts is None:
+        return np.full(len(shares), float(scipy.stats.norm.ppf(0.5 + confidence / 2)))
+    own = [counts[size] - 1 for size in sizes]
+    # The error of a single sample is foretold by the others.
+    freedom = np.array([n if n > 0 else max(1, sum(own)) for n in own], float)
+    square = np.sum(shares**2 / freedom, axis=1)
+    nu = np.maximum(1.0, shares.sum(axis=1) ** 2 / np.where(square > 0, square, 1.0))
+    return np.asarray(scipy.stats.t.ppf(0.5 + confidence / 2, nu))

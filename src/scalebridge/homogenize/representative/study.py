@@ -223,7 +223,12 @@ def representativity(
             for condition in conditions
         }
         bias[name] = fit_size_bias(
-            [(s.size, s.condition, s.parts[name].mean, s.parts[name].standard_error) for s in statistics]
+            [
+                (s.size, s.condition, s.parts[name].mean, _standard_error(s, name, scaling[name], ndim))
+                for s in statistics
+            ],
+            {s.size: s.count for s in statistics},
+            method.confidence,
         )
         cost = fit_cost({s.size: s.seconds for s in statistics if s.condition == preferred}, ndim)
         requirements[name] = requirement(
@@ -333,6 +338,16 @@ def _scaling(
         [s.count for s in rows],
         point,
     )
+
+
+def _standard_error(
+    row: SizeStatistics, name: str, laws: Mapping[str, ScalingLaw | None], ndim: int
+) -> float | None:
+    """Of the mean, from the law of all sizes where there is one: that of a few samples alone is no good weight."""
+    law, part = laws[row.condition], row.parts[name]
+    if law is None or part.deviation == 0:
+        return part.standard_error
+    return law.deviation(float(row.size) ** ndim) / row.count**0.5
 
 
 def _warnings(

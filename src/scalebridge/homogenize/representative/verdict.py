@@ -77,11 +77,13 @@ def judge(
             if good is None:
                 sentence += ", which does not tell on which side of the tolerance"
         found = bias[name]
-        shift = abs(found.bias(condition, size))
-        verdicts.append(False if shift > tolerance else good)
-        if found.assessed:
-            sentence += f", and this mean within about {_percent(shift)} of the limit for large samples"
-        words.append(f"{sentence} (tolerance {limit}).")
+        shift = abs(found.fitted(condition, size))
+        if shift > tolerance:
+            good = False if found.seen(condition) or good is False else None
+        verdicts.append(good)
+        words.append(
+            f"{sentence}{_bias_words(found, condition, size, tolerance, share)} (tolerance {limit})."
+        )
         if law is not None and law.slower_than_integrable:
             verdicts.append(False)
             words.append(
@@ -101,6 +103,19 @@ def judge(
         answer = True
     name = Representativity(answer, tolerance, size, ()).name
     return Representativity(answer, tolerance, size, (f"{size} voxels per edge: {name}.", *words))
+
+
+def _bias_words(found: SizeBias, condition: str, size: int, tolerance: float | int, share: str) -> str:
+    """How far the mean of this size lies from the limit; a trend within its own interval is no bias."""
+    if not found.assessed:
+        return ""
+    shift = found.fitted(condition, size)
+    if found.seen(condition):
+        return f", and this mean within about {_percent(abs(shift))} of the limit for large samples"
+    trend = f"{_percent(shift)} ± {_percent(found.reach(condition, size))} at {share}".replace("-", "−")
+    if abs(shift) > tolerance:
+        return f", but whether this mean is biased cannot be told from chance ({trend})"
+    return f", and no bias of this mean is seen ({trend})"
 
 
 def _forecast(

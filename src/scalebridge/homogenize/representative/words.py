@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from scalebridge.homogenize.representative.estimators import MeanEstimate
 from scalebridge.homogenize.representative.expansion import EXPANSION
 from scalebridge.homogenize.representative.samples import AbstractSource, GeneratorEnsemble, ImageWindows
+from scalebridge.homogenize.representative.size_bias import SizeBias
 from scalebridge.homogenize.words import Scale, number, percent, scale_of
 from scalebridge.material.conduction import Conduction
 from scalebridge.microstructure.spacing import parse_spacing
@@ -125,6 +126,33 @@ def signed_percent(relative: float | int) -> str:
     """A relative number with its sign, as a percentage."""
     shown = percent(abs(relative))
     return shown if relative == 0 or shown.startswith("<") else f"{'+' if relative > 0 else '−'}{shown}"
+
+
+def bias_words(bias: SizeBias, condition: str, size: int) -> str:
+    """Signed; or that none is seen, with half the interval of the trend."""
+    if not bias.assessed:
+        return "not assessed"
+    if bias.seen(condition):
+        return signed_percent(bias.bias(condition, size))
+    return f"not seen (±{percent(bias.reach(condition, size))})"
+
+
+def needs_bias_words(bias: SizeBias, condition: str, row: NumberAtSize) -> str:
+    """What was taken for the bias when samples were counted."""
+    if not bias.assessed:
+        return "not assessed"
+    return percent(row.bias) if bias.seen(condition) else "not seen"
+
+
+def limit_words(bias: SizeBias, scale: Scale, share: str) -> str:
+    """The limit for large samples; "" where there is nothing to tell it from the means."""
+    if not bias.assessed or not bias.limit:
+        return ""
+    if bias.reference == bias.limit:
+        shown = with_error(float(bias.limit), float(bias.limit_error), scale.factor)
+        return f"limit for large samples {shown} (standard error)"
+    shown = with_error(float(bias.limit), bias.limit_reach, scale.factor)
+    return f"no bias is seen; allowing for one, the limit for large samples is {shown} ({share} interval)"
 
 
 def duration(seconds: float | int) -> str:

@@ -30,7 +30,8 @@ FARTHEST = 6  # times the largest size: how far the law is drawn towards a suffi
 def means_chart(result: RepresentativityResult, name: str, theme: Theme = LIGHT) -> Figure:
     """Mean of the scalar `name` against size, with the band of its interval, for every condition.
 
-    Dashed: the fitted dependence on size, limit (1 + b / n); the horizontal band is the limit and its standard error.
+    Dashed: the fitted dependence on size, limit (1 + b / n), where one is seen; the horizontal band is the limit and
+    its standard error.
     """
     scale, sizes, bias = words.scale_for_part(result, name), result.problem.sizes, result.bias[name]
     with drawing(theme):
@@ -39,7 +40,7 @@ def means_chart(result: RepresentativityResult, name: str, theme: Theme = LIGHT)
             colour = condition_colour(condition, n)
             parts = [result.at(size, condition).parts[name] for size in sizes]
             means = np.array([p.mean for p in parts]) * scale.factor
-            if bias.assessed and len(sizes) > 1:
+            if bias.assessed and len(sizes) > 1 and bias.seen(condition):
                 fine = np.geomspace(sizes[0], sizes[-1], 60)
                 curve = [float(bias.limit) + float(bias.slopes.get(condition, 0.0)) / s for s in fine]
                 axes.plot(fine, np.array(curve) * scale.factor, color=colour, lw=0.9, ls=(0, (3, 2)))
@@ -83,7 +84,7 @@ def scatter_chart(result: RepresentativityResult, name: str, theme: Theme = LIGH
     Hollow marks: sizes too small for the law. Below the dashed line one sample is within the precision. None: no
     scatter is known.
     """
-    limit, size_range = abs(float(result.bias[name].limit)), list(result.problem.sizes)
+    limit, size_range = abs(result.bias[name].reference), list(result.problem.sizes)
     ndim, confidence = result.problem.source.ndim, result.method.confidence
     z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
     found = {
