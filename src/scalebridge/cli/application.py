@@ -13,7 +13,7 @@ from typing import Any
 import cyclopts
 
 from scalebridge import __version__
-from scalebridge.cli import convert, doctor, generate, homogenize, init, inspect, run, rve
+from scalebridge.cli import convert, doctor, generate, homogenize, init, inspect, path, run, rve
 from scalebridge.cli.interruption import Interruption
 from scalebridge.core.errors import ScalebridgeError
 
@@ -32,6 +32,7 @@ def application() -> cyclopts.App:
     )
     for command in (
         homogenize.homogenize,
+        path.path,
         inspect.inspect,
         run.run,
         init.init,

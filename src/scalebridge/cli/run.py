@@ -28,7 +28,8 @@ def run(
     study: str
         The study file, TOML.
     set_: list[str]
-        Override a key, repeatable: accuracy.target=0.02, image.coarsen=2, phase.1.k=2.5 (phases by label).
+        Override a key, repeatable: accuracy.target=0.02, image.coarsen=2, phase.1.k=2.5 (phases by label);
+        of a path: path.fields=all, law.1.E=70GPa, leg.1.steps=40.
     output: str
         Folder for the results, in place of the study's own.
     json: bool
@@ -46,11 +47,20 @@ def run(
 
     from scalebridge.cli.execute import Presentation, execute
     from scalebridge.study.parse import load_study
+    from scalebridge.study.path_parse import is_path_study, load_path_study
 
+    show = Presentation(json=json, quiet=quiet, force=force, dry_run=dry_run, progress=progress)
+    if is_path_study(study):
+        from scalebridge.cli.follow import execute_path
+
+        followed = load_path_study(study, set_ or ())
+        if output is not None:
+            place = followed.output.model_copy(update={"folder": str(Path(output).absolute())})
+            followed = followed.model_copy(update={"output": place})
+        return execute_path(followed, Path(study).parent, show)
     checked = load_study(study, set_ or ())
     if output is not None:
         # Given here it is relative to where the command is run; in the study, to the study.
         folder = checked.output.model_copy(update={"folder": str(Path(output).absolute())})
         checked = checked.model_copy(update={"output": folder})
-    show = Presentation(json=json, quiet=quiet, force=force, dry_run=dry_run, progress=progress)
     return execute(checked, Path(study).parent, show)

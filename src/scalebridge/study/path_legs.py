@@ -1,0 +1,83 @@
+"""Legs of a path from words: `xx = 2%` drives a component, `s_yy = 0MPa` gives its flux, `rest` says the others.
+
+| | drive | flux |
+|---|---|---|
+| small strain | xx or e_xx: true tensor components of the strain | s_xx: Cauchy stress |
+| finite strain | F_xx: deformation gradient | P_xx: first Piola-Kirchhoff stress |
+| transport | x or g_x: gradient | q_x: flux (k times the gradient) |
+
+Values are those at the end of the leg; what is held stays undeformed. At finite strain F_ij below the diagonal is held
+where nothing is said of it: that fixes the rotation, and with P_ij = 0 above it the faces are free of shear
+all the same.
+"""
+
+from __future__ import annotations
+
+from scalebridge.cell.nonlinear.loading import Leg
+from scalebridge.core.errors import StudyError, UnitError
+from scalebridge.core.units import Dimension, parse_quantity
+from scalebridge.homogenize.path.result import DRIVE_SYMBOLS, FLUX_SYMBOLS
+from scalebridge.material.kinematics import Kinematics
+from scalebridge.study.parse import nearest
+from scalebridge.study.path_schema import LegSection
+
+
+def build_leg(section: LegSection, number: int, kinematics: Kinematics, ndim: int) -> Leg:
+    """Fails when: a component is unknown or given twice, or a unit does not fit (StudyError)."""
+    where = f"Leg {number}"
+    drive: dict[str, float] = {}
+    flux: dict[str, float] = {}
+    symbols = DRIVE_SYMBOLS[kinematics.name], FLUX_SYMBOLS[kinematics.name]
+    for key, value in section.components.items():
+        is_flux, name = _component(key, where, kinematics, ndim)
+        if name in drive or name in flux:
+            raise StudyError(
+                f"{where}: component {name} is given twice; its {kinematics.drive} or its {kinematics.flux}, not both."
+            )
+        dimension = Dimension.PRESSURE if is_flux and kinematics.vector else Dimension.DIMENSIONLESS
+        try:
+            (flux if is_flux else drive)[name] = parse_quantity(value, dimension)
+        except UnitError as error:
+            plain = "" if kinematics.vector else " (gradients and fluxes are plain numbers in SI)"
+            raise StudyError(f"{where}: {key}: {error}{plain}") from None
+    virgin = dict(zip(kinematics.components(ndim), kinematics.virgin(ndim), strict=True))
+    for name, at_rest in virgin.items():
+        if name in drive or name in flux:
+            continue
+        turns = kinematics.vector and not kinematics.symmetric and name[0] > name[1]
+        if section.rest == "free" and not turns:
+            flux[name] = 0.0
+        else:
+            drive[name] = float(at_rest)
+    if not drive and kinematics.vector and not kinematics.symmetric:
+        raise StudyError(f"{where}: nothing holds the rotation; give at least one {symbols[0]}_ij.")
+    try:
+        duration = parse_quantity(section.time, Dimension.TIME)
+    except UnitError as error:
+        raise StudyError(f"{where}: time: {error}") from None
+    if not duration > 0:
+        raise StudyError(f"{where}: the time of a leg must be positive, got {section.time!r}.")
+    return Leg(drive, flux, duration, section.steps)
+
+
+def _component(key: str, where: str, kinematics: Kinematics, ndim: int) -> tuple[bool, str]:
+    """Whether a flux is meant, and of which component."""
+    drive, flux = DRIVE_SYMBOLS[kinematics.name], FLUX_SYMBOLS[kinematics.name]
+    names = kinematics.components(ndim)
+    symbol, separator, name = key.strip().rpartition("_")
+    if kinematics.symmetric and name[::-1] in names:
+        name = name[::-1]  # yx is xy
+    if name in names and separator and symbol in (drive, flux):
+        return symbol == flux, name
+    bare_means_drive = not (kinematics.vector and not kinematics.symmetric)
+    if name in names and not separator and bare_means_drive:
+        return False, name
+    known = [*(f"{drive}_{n}" for n in names), *(f"{flux}_{n}" for n in names)]
+    if bare_means_drive:
+        known += list(names)
+    raise StudyError(
+        f"{where}: there is no component {key!r} at {kinematics.name} in {ndim}-D{nearest(key, known)}."
+        if name not in names
+        else f"{where}: {key!r} is not said at {kinematics.name}: write {drive}_{name} for the {kinematics.drive}, "
+        f"{flux}_{name} for the {kinematics.flux}."
+    )
