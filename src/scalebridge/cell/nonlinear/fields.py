@@ -93,6 +93,12 @@ def padded_voxels(field: jax.Array, elements: VoxelElements) -> jax.Array:
     return jnp.pad(field, widths, mode="wrap") if elements.periodic else jnp.pad(field, widths)
 
 
+def inner_voxels(field: jax.Array, elements: VoxelElements) -> jax.Array:
+    """What `padded_voxels` was made of."""
+    cut = slice(1, None) if elements.periodic else slice(1, -1)
+    return field[(slice(None),) * 3 + (cut,) * elements.ndim]
+
+
 @functools.partial(quick_jit, static_argnums=(0, 2, 3))
 def flux_forces(elements: VoxelElements, flux: jax.Array, budget: float, out_dtype: Any = None) -> Vector:
     """B^T flux, integrated. Shapes: flux on padded voxels (points, m, B, *padded) -> c x (B, *nodes)."""

@@ -27,7 +27,7 @@ from scalebridge.core.checkpoint import AbstractStore, NullStore
 from scalebridge.core.errors import ConvergenceError
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 
-CUTS = 10  # an increment is cut in two at most so many times in a row
+CUTS = 10  # an increment is cut in two at most so many times; a run that creeps up to a limit load ends, too
 PREDICTION = 0.05  # relative residual of the linear answer that starts a new direction
 
 
@@ -102,7 +102,8 @@ def march(
         elapsed = sum(one.duration for one in legs[: place.leg]) + place.time
         if not found.converged:
             cuts += 1
-            if cuts > CUTS:
+            # 1.5: between the shortest step and its double, whatever rounding did to dt.
+            if dt <= 1.5 * leg.duration / leg.increments / 2**CUTS:
                 why = next(r for r in found.reason if r)
                 raise ConvergenceError(
                     f"Increment {place.number + 1} (leg {place.leg + 1}, time {elapsed:g}) found no equilibrium, even "
@@ -137,7 +138,7 @@ def _flux_at(batch: Batch, start: Start) -> np.ndarray:
     """The mean flux (B, m) that the cell has already."""
     drives = point_drives(batch.elements, start.w, jnp.asarray(start.drive), slab_budget())
     answer = ask(batch.points, start.state, drives.reshape(*drives.shape[:3], -1), 0.0, tangent=False)
-    return np.asarray(answer.flux.mean(axis=(0, 3))).T
+    return answer.mean_flux
 
 
 def _guess(

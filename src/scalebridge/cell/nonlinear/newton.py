@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.cell.nonlinear.elements import VoxelElements
-from scalebridge.cell.nonlinear.fields import flux_forces, padded_voxels, point_drives, tangent_entries
+from scalebridge.cell.nonlinear.fields import flux_forces, inner_voxels, point_drives, tangent_entries
 from scalebridge.cell.nonlinear.krylov import Linearization, dot, solve_linear
 from scalebridge.cell.nonlinear.points import Answer, Points, ask, collect_points
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov, NonlinearCell
@@ -57,7 +57,7 @@ def prepare(cell: NonlinearCell) -> Batch:
     elements = cell.elements
     labels = cell.labels.reshape(-1, *cell.grid.shape)
     with jax.enable_x64(True):
-        points = collect_points(labels, cell.laws, elements.points, elements.kinematics, elements.ndim)
+        points = collect_points(labels, cell.laws, elements)
         virgin = np.broadcast_to(
             elements.kinematics.virgin(elements.ndim)[None, :, None, None],
             (elements.points, elements.size, points.cells, points.voxels),
@@ -72,13 +72,20 @@ def prepare(cell: NonlinearCell) -> Batch:
 def mean_tangent(elements: VoxelElements, symmetric: bool, answer: Answer) -> np.ndarray:
     """<T> per cell (B, m, m), in the units it was asked in."""
     assert answer.tangent is not None
-    means = np.asarray(jnp.mean(answer.tangent, axis=(0, 3), dtype=jnp.float64))
+    means = np.asarray(_inner_mean(elements, answer.tangent))
     out = np.zeros((means.shape[1], elements.size, elements.size))
     for n, (i, j) in enumerate(tangent_entries(elements.size, symmetric)):
         out[:, i, j] = means[n]
         if symmetric:
             out[:, j, i] = means[n]
     return out
+
+
+@functools.partial(quick_jit, static_argnums=0)
+def _inner_mean(elements: VoxelElements, field: jax.Array) -> jax.Array:
+    """Mean over the voxels of a padded point field: (rows, B)."""
+    inner = inner_voxels(field, elements)
+    return jnp.mean(inner, axis=(0, *range(3, inner.ndim)), dtype=jnp.float64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -137,27 +144,22 @@ def _evaluate(
     elements, reference = batch.elements, batch.reference
     budget = slab_budget()
     drives = point_drives(elements, w, jnp.asarray(drive), budget)
-    flat = drives.reshape(*drives.shape[:3], -1)
-    answer = ask(batch.points, start.state, flat, dt, tangent=True, scale=reference.scale)
-    forces, flux, energy = _balance(
-        elements,
-        answer.flux,
-        jnp.asarray(np.linalg.inv(reference.matrix)),
-        jnp.asarray(reference.scale),
-        budget,
-    )
-    residual = batch.space.restrict(tuple(-v for v in forces))
-    mean = np.asarray(flux) * reference.scale
+    inverse = np.linalg.inv(reference.matrix)
+    answer = ask(
+        batch.points, start.state, drives.reshape(*drives.shape[:3], -1), dt, tangent=True, scale=reference.scale,
+        metric=inverse,
+    )  # fmt: skip
+    residual = batch.space.restrict(_unbalanced(elements, answer.flux, budget))
+    mean = answer.mean_flux * reference.scale
     macro = np.where(free, (target - mean) / reference.scale, 0.0) * elements.volume
     single = tuple(v.astype(batch.space.dtype) for v in residual)
     z = batch.space.precondition(single)
-    inverse = np.linalg.inv(reference.matrix)
     squared = (
         np.asarray(dot(single, z))
         + np.einsum("bi,ij,bj->b", macro, np.where(free[:, None] & free[None], inverse, 0.0), macro)
         / elements.volume
     )
-    size = np.asarray(energy) * elements.volume
+    size = answer.size * elements.volume
     with np.errstate(invalid="ignore", divide="ignore"):
         norm = np.where(squared > 0, np.sqrt(np.maximum(squared, 0) / np.where(size > 0, size, 1)), 0.0)
     # A prescribed flux that nothing carries yet is out of balance whatever the stress.
@@ -166,17 +168,10 @@ def _evaluate(
     return _Trial(w, drive, answer, single, macro, mean, norm)
 
 
-@functools.partial(quick_jit, static_argnums=(0, 4))
-def _balance(
-    elements: VoxelElements, flux: jax.Array, inverse: jax.Array, scale: jax.Array, budget: float
-) -> tuple[Vector, jax.Array, jax.Array]:
-    """Nodal forces, mean flux (B, m) and <s : C_ref^-1 : s> (B,) of a point flux, divided by the scale."""
-    flux = flux / scale
-    padded = padded_voxels(flux.reshape(*flux.shape[:3], *elements.shape), elements)
-    forces = flux_forces(elements, padded, budget)
-    mean = jnp.mean(flux, axis=(0, 3)).T
-    energy = jnp.mean(jnp.einsum("qmbn,mk,qkbn->qbn", flux, inverse, flux), axis=(0, 2))
-    return forces, mean, energy
+@functools.partial(quick_jit, static_argnums=(0, 2))
+def _unbalanced(elements: VoxelElements, flux: jax.Array, budget: float) -> Vector:
+    """Minus the nodal forces of a point flux on padded voxels."""
+    return tuple(-v for v in flux_forces(elements, flux, budget))
 
 
 def _solve(
@@ -211,7 +206,7 @@ def _solve(
         before = now
         now = _line_search(
             batch, start, before, step_taken.w, np.asarray(step_taken.macro), target, free, dt,
-            active & (step > 0),
+            active, step > 0,
         )  # fmt: skip
         history.append(now.norm)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -219,6 +214,7 @@ def _solve(
         forcing = np.clip(0.5 * np.minimum(ratio, 1.0) ** 2, LEAST_FORCING, method.forcing)
         stuck = active & ~np.isfinite(now.norm)
         given_up |= stuck
+    assert now.answer.tangent is not None
     status = []
     for b in range(batch.cells):
         if now.norm[b] <= method.tolerance:
@@ -234,19 +230,18 @@ def _solve(
                 f"{now.norm[b]:.1e} of the stress, wanted {method.tolerance:.0e})"
             )
             status.append(Status.MAX_STEPS)
-    volume_share = 1.0 / (elements.points * batch.points.voxels)
     return Equilibrium(
-        now.w, now.drive, now.flux, now.answer.state, now.answer.stored * volume_share,
-        now.answer.dissipated * volume_share, np.array(history),
-        np.array(linear_steps).reshape(-1, batch.cells), tuple(status), tuple(reason), now.answer.flux,
-        _tangent_field(elements, now.answer),
+        now.w, now.drive, now.flux, now.answer.state, now.answer.stored,
+        now.answer.dissipated, np.array(history),
+        np.array(linear_steps).reshape(-1, batch.cells), tuple(status), tuple(reason),
+        _point_flux(elements, now.answer.flux, jnp.asarray(batch.reference.scale)), now.answer.tangent,
         mean_tangent(elements, batch.points.symmetric, now.answer) * batch.reference.scale,
     )  # fmt: skip
 
 
 def _line_search(
     batch: Batch, start: Start, before: _Trial, w: Vector, macro: np.ndarray, target: np.ndarray,
-    free: np.ndarray, dt: float, must_fall: np.ndarray,
+    free: np.ndarray, dt: float, active: np.ndarray, must_fall: bool,
 ) -> _Trial:  # fmt: skip
     """The whole step, or for the cells that it does not help, a half, a quarter, ... of it.
 
@@ -258,7 +253,7 @@ def _line_search(
         factor = jnp.asarray(length).reshape(-1, *(1,) * batch.elements.ndim)
         new = tuple(a + factor * b.astype(a.dtype) for a, b in zip(before.w, w, strict=True))
         trial = _evaluate(batch, start, new, before.drive + length[:, None] * macro, target, free, dt)
-        worse = ~np.isfinite(trial.norm) | (must_fall & (trial.norm > 2 * before.norm))
+        worse = active & (~np.isfinite(trial.norm) | (must_fall & (trial.norm > 2 * before.norm)))
         if not worse.any():
             break
         length = np.where(worse, length / 2, length)
@@ -267,17 +262,15 @@ def _line_search(
 
 def linearize(batch: Batch, answer: Answer, budget: float) -> Linearization:
     """The linearized cells at an answer whose tangents were divided by the scale."""
-    return Linearization(batch.space, _tangent_field(batch.elements, answer), batch.points.symmetric, budget)
-
-
-def _tangent_field(elements: VoxelElements, answer: Answer) -> jax.Array:
     assert answer.tangent is not None
-    return _padded(elements, answer.tangent)
+    return Linearization(batch.space, answer.tangent, batch.points.symmetric, budget)
 
 
 @functools.partial(quick_jit, static_argnums=0)
-def _padded(elements: VoxelElements, tangent: jax.Array) -> jax.Array:
-    return padded_voxels(tangent.reshape(*tangent.shape[:3], *elements.shape), elements)
+def _point_flux(elements: VoxelElements, flux: jax.Array, scale: jax.Array) -> jax.Array:
+    """Fluxes on padded voxels, divided by the scale -> (points, m, B, N) in their own unit."""
+    inner = inner_voxels(flux, elements)
+    return inner.reshape(*inner.shape[:3], -1) * scale
 
 
 def _where_it_failed(elements: VoxelElements, points: Points, answer: Answer, cell: int) -> str:

@@ -17,9 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scalebridge.cell.nonlinear.elements import VoxelElements
 from scalebridge.cell.nonlinear.fields import tangent_entries
 from scalebridge.core.errors import LawError
-from scalebridge.material.kinematics import Kinematics
 from scalebridge.material.laws.point import AbstractPointLaw, PointUpdate, whole
 from scalebridge.numerics.compiling import quick_jit
 
@@ -44,10 +44,11 @@ class PointGroup:
 @dataclasses.dataclass(frozen=True, eq=False)
 class Points:
     """All points of a batch of cells. position (B, N): column of each voxel among the groups' voxels; the last column
-    is the void, which answers nothing."""
+    is the void, which answers nothing. padded (B, *padded): the same on the voxels around every node."""
 
     groups: tuple[PointGroup, ...]
     position: np.ndarray
+    padded: np.ndarray
     per_voxel: int
     size: int
     symmetric: bool
@@ -70,21 +71,19 @@ class Points:
         groups = tuple(
             dataclasses.replace(g, members=g.members[rows], which=g.which[rows]) for g in self.groups
         )
-        return dataclasses.replace(self, groups=groups, position=self.position[rows])
+        return dataclasses.replace(
+            self, groups=groups, position=self.position[rows], padded=self.padded[rows]
+        )
 
 
 def collect_points(
-    indices: np.ndarray,
-    laws: Mapping[int, AbstractPointLaw | None],
-    per_voxel: int,
-    kinematics: Kinematics,
-    ndim: int,
+    indices: np.ndarray, laws: Mapping[int, AbstractPointLaw | None], elements: VoxelElements
 ) -> Points:
     """Groups of the voxels of images (B, *shape) of labels. A label whose law is None is a void.
 
     Fails when: a label has no law, a law takes other drives than the cell gives, or all is void (LawError).
     """
-    size = kinematics.size(ndim)
+    kinematics, ndim = elements.kinematics, elements.ndim
     flat = indices.reshape(len(indices), -1)
     labels = [int(v) for v in np.unique(flat)]
     kinds: dict[Any, list[int]] = {}
@@ -121,7 +120,14 @@ def collect_points(
         offset += n
     position[position < 0] = offset
     symmetric = all(group.law.symmetric_tangent for group in groups)
-    return Points(tuple(groups), position, per_voxel, size, symmetric)
+    image = position.reshape(len(position), *elements.shape)
+    widths = [(0, 0), *[(1, 0) if elements.periodic else (1, 1)] * ndim]
+    padded = (
+        np.pad(image, widths, mode="wrap")
+        if elements.periodic
+        else np.pad(image, widths, constant_values=offset)
+    )
+    return Points(tuple(groups), position, padded, elements.points, elements.size, symmetric)
 
 
 def _virgin(group: PointGroup, per_voxel: int) -> Any:
@@ -138,13 +144,16 @@ def _virgin(group: PointGroup, per_voxel: int) -> Any:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Answer:
-    """What all points said. flux (points, m, B, N) float64; tangent (points, entries, B, N) or None; state: tuple over
-    groups; stored, dissipated (B,): integrals over points of equal weight, as sums; failed (B,): how many points.
+    """What all points said. flux (points, m, B, *padded) float64 and tangent (points, entries, B, *padded) or None, on
+    the voxels around every node (fields.py); state: tuple over groups. Means over the points of a cell: mean_flux
+    (B, m), size (B,) of flux . metric flux, stored, dissipated (B,). failed (B,): how many points had no answer.
     """
 
     flux: jax.Array
     tangent: jax.Array | None
     state: tuple[Any, ...]
+    mean_flux: np.ndarray
+    size: np.ndarray
     stored: np.ndarray
     dissipated: np.ndarray
     failed: np.ndarray
@@ -159,37 +168,41 @@ def ask(
     *,
     tangent: bool,
     scale: float = 1.0,
+    metric: np.ndarray | None = None,
     dtype: Any = np.float32,
 ) -> Answer:
     """Every point at `drive` (points, m, B, N), reached `dt` after `state`; pure: nothing is changed in place.
 
-    Tangents are divided by `scale` and kept as `dtype`.
+    Fluxes, tangents and their means are divided by `scale`, the tangents kept as `dtype`. metric (m, m): what measures
+    the size of a flux (the unit matrix by default).
     """
+    cells, m = points.cells, points.size
+    entries = tangent_entries(m, points.symmetric) if tangent else ()
+    metric = np.eye(m) if metric is None else metric
     fluxes, tangents, states = [], [], []
-    stored = np.zeros(points.cells)
-    dissipated, failed = np.zeros(points.cells), np.zeros(points.cells, int)
-    first = np.full(points.cells, -1)
-    entries = tangent_entries(points.size, points.symmetric) if tangent else ()
+    totals, failed, first = np.zeros((cells, m + 3)), np.zeros(cells, int), np.full(cells, -1)
     for group, before in zip(points.groups, state, strict=True):
-        flux, rows, new, sums, bad = _ask_group(
+        flux, rows, new, sums, wrong, where = _ask_group(
             group.law, group.members, group.which if group.count > 1 else None, before, drive, np.float64(dt),
-            np.float64(scale), entries, np.dtype(dtype),
+            np.float64(scale), metric, entries, np.dtype(dtype),
         )  # fmt: skip
         fluxes.append(flux)
         tangents.append(rows)
         states.append(new)
-        stored += np.asarray(sums[0])
-        dissipated += np.asarray(sums[1])
-        failed += np.asarray(sums[2]).astype(int)
-        first = np.where(first < 0, np.asarray(bad), first)
-    flux = _in_place(tuple(fluxes), points.position)
+        totals += np.asarray(sums)
+        failed += np.asarray(wrong)
+        first = np.where(first < 0, np.asarray(where), first)
+    means = totals / (points.per_voxel * points.voxels)
+    counts = tuple(group.members.shape[1] for group in points.groups)
+    place = (points.padded, cells, points.per_voxel, counts)
     return Answer(
-        flux, _in_place(tuple(tangents), points.position) if tangent else None, tuple(states),
-        stored, dissipated, failed, tuple(int(v) for v in first),
+        _in_place(tuple(fluxes), *place), _in_place(tuple(tangents), *place) if tangent else None, tuple(states),
+        means[:, :m], means[:, m], means[:, m + 1] * scale, means[:, m + 2] * scale, failed,
+        tuple(int(v) for v in first),
     )  # fmt: skip
 
 
-@functools.partial(quick_jit, static_argnums=(7, 8))
+@functools.partial(quick_jit, static_argnums=(8, 9))
 def _ask_group(
     law: AbstractPointLaw,
     members: jax.Array,
@@ -198,10 +211,13 @@ def _ask_group(
     drive: jax.Array,
     dt: jax.Array,
     scale: jax.Array,
+    metric: jax.Array,
     entries: tuple[tuple[int, int], ...],
     dtype: Any,
-) -> tuple[jax.Array, jax.Array | None, Any, jax.Array, jax.Array]:
-    """One group: flux (points, m, B, n), tangent entries alike, state, sums (3, B), first failed voxel (B,) or -1."""
+) -> tuple[jax.Array, jax.Array | None, Any, jax.Array, jax.Array, jax.Array]:
+    """One group: flux (pieces, m, chunk) and tangent entries alike, in the order (B, points, n) of its points; state;
+    sums over its points (B, m + 3) of flux, its size, stored, dissipated; failed points (B,), first failed voxel (B,).
+    """
     per_voxel, size, cells, voxels = drive.shape
     n = members.shape[1]
     total = cells * per_voxel * n
@@ -224,25 +240,24 @@ def _ask_group(
         new, t = law.update_with_tangent(s, e, dt)
         return whole(new), (jnp.stack([t[i, j] for i, j in entries]) / scale).astype(dtype)
 
+    # States stay point by point; fluxes and tangents come entry by entry, as the sweeps over the grid want them.
+    out = (PointUpdate(-1, 0, 0, 0, 0), -1 if entries else None)
+
     def several(piece: tuple[Any, jax.Array, Any]) -> tuple[Any, ...]:
         s, e, k = piece
         if k is None:
-            new, t = jax.vmap(lambda s, e: one(law, s, e))(s, e)
+            new, t = jax.vmap(lambda s, e: one(law, s, e), out_axes=out)(s, e)
         else:
-            new, t = jax.vmap(one)(jax.tree.map(lambda leaf: jnp.asarray(leaf)[k], law), s, e)
-        bad = new.failed | ~jnp.all(jnp.isfinite(new.flux), axis=1)
+            new, t = jax.vmap(one, out_axes=out)(jax.tree.map(lambda leaf: jnp.asarray(leaf)[k], law), s, e)
+        bad = new.failed | ~jnp.all(jnp.isfinite(new.flux), axis=0)
         if t is not None:
-            bad = bad | ~jnp.all(jnp.isfinite(t), axis=1)
-            t = t.T
-        return new.flux.T, t, new.state, new.stored, new.dissipated, bad
+            bad = bad | ~jnp.all(jnp.isfinite(t), axis=0)
+        flux = new.flux / scale
+        size = jnp.sum(flux * (metric @ flux), axis=0)
+        return flux, t, new.state, jnp.stack([size, new.stored / scale, new.dissipated / scale]), bad
 
     pieces_in = (jax.tree.map(cut, flat_state), cut(rows), None if kind is None else cut(kind))
-    flux, tangent, new, stored, dissipated, bad = jax.lax.map(several, pieces_in)
-
-    def back(a: jax.Array) -> jax.Array:
-        """(pieces, rows, chunk) -> (points, rows, B, n)."""
-        joined = jnp.moveaxis(a, 0, 1).reshape(a.shape[1], pieces * chunk)[:, :total]
-        return jnp.moveaxis(joined.reshape(a.shape[1], cells, per_voxel, n), 2, 0)
+    flux, tangent, new, scalars, bad = jax.lax.map(several, pieces_in)
 
     def state_back(a: jax.Array) -> jax.Array:
         return a.reshape(pieces * chunk, *a.shape[2:])[:total].reshape(cells, per_voxel * n, *a.shape[2:])
@@ -252,24 +267,42 @@ def _ask_group(
 
     real = (members < voxels)[:, None, :]
     wrong = per_cell(bad) & real
-    sums = jnp.stack(
-        [
-            jnp.sum(jnp.where(real, per_cell(stored), 0.0), axis=(1, 2)),
-            jnp.sum(jnp.where(real, per_cell(dissipated), 0.0), axis=(1, 2)),
-            jnp.sum(wrong, axis=(1, 2)).astype(jnp.float64),
-        ]
-    )
+    columns = [*(flux[:, k] for k in range(size)), *(scalars[:, k] for k in range(3))]
+    sums = jnp.stack([jnp.sum(jnp.where(real, per_cell(c), 0.0), axis=(1, 2)) for c in columns], axis=1)
     any_point = wrong.any(axis=1)
     first = jnp.where(
         any_point.any(axis=1),
         jnp.take_along_axis(members, jnp.argmax(any_point, axis=1)[:, None], axis=1)[:, 0],
         -1,
     )
-    return back(flux), None if tangent is None else back(tangent), jax.tree.map(state_back, new), sums, first
+    return flux, tangent, jax.tree.map(state_back, new), sums, jnp.sum(wrong, axis=(1, 2)), first
 
 
-@quick_jit
-def _in_place(groups: tuple[jax.Array, ...], position: jax.Array) -> jax.Array:
-    """Answers of the groups' voxels in the order of the image: (points, rows, B, n) each -> (points, rows, B, N)."""
-    void = jnp.zeros((*groups[0].shape[:3], 1), groups[0].dtype)
-    return jnp.take_along_axis(jnp.concatenate([*groups, void], axis=3), position[None, None], axis=3)
+@functools.partial(quick_jit, static_argnums=(2, 3, 4))
+def _in_place(
+    groups: tuple[jax.Array, ...], position: jax.Array, cells: int, per_voxel: int, counts: tuple[int, ...]
+) -> jax.Array:
+    """Answers (pieces, rows, chunk) of the groups' points, brought to the padded image in one pass over the memory.
+
+    position (B, *padded): column of a voxel among the groups' voxels, beyond the last for voids and outside
+    -> (points, rows, B, *padded).
+    """
+    rows = groups[0].shape[1]
+    total = sum(g.size for g in groups)
+    number = jnp.int32 if total < 2**31 else jnp.int64
+    flat = jnp.concatenate([*(g.reshape(-1) for g in groups), jnp.zeros(1, groups[0].dtype)])
+    position = position.astype(number)
+    shape = (1, 1, cells, *position.shape[1:])
+    column = position.reshape(shape)
+    cell = jnp.arange(cells, dtype=number).reshape(1, 1, cells, *(1,) * (position.ndim - 1))
+    point = jnp.arange(per_voxel, dtype=number).reshape(per_voxel, *(1,) * (len(shape) - 1))
+    row = jnp.arange(rows, dtype=number).reshape(1, rows, *(1,) * (len(shape) - 2))
+    where = jnp.full(shape, total, number)
+    first, before = 0, 0
+    for group, n in zip(groups, counts, strict=True):
+        chunk = group.shape[2]
+        point_number = (cell * per_voxel + point) * n + (column - first)
+        found = before + (point_number // chunk) * (rows * chunk) + row * chunk + point_number % chunk
+        where = jnp.where((column >= first) & (column < first + n), found, where)
+        first, before = first + n, before + group.size
+    return flat[where]
