@@ -177,6 +177,24 @@ def _power(exponent: jax.Array | np.ndarray | float | int) -> ScalarFunction:
     )
 
 
+def power_sum(factors: jax.Array | np.ndarray, exponents: jax.Array | np.ndarray) -> ScalarFunction:
+    """sum_n c_n ((1 + x)^p_n - 1) of the N factors c and exponents p; exact also for small x."""
+
+    def series(x: jax.Array) -> list[jax.Array]:
+        one = (1 + x)[:, None]
+        terms = [factors * one**exponents]
+        for n in range(1, _TERMS + 1):
+            terms.append(terms[-1] * (exponents - (n - 1)) / n / one)
+        return [value(x), *(jnp.sum(term, axis=1) for term in terms[1:])]
+
+    def value(x: jax.Array) -> jax.Array:
+        return jnp.sum(factors * jnp.expm1(exponents * jnp.log1p(x)[:, None]), axis=1)
+
+    return ScalarFunction(
+        value, series, lambda x: (1 + x) / jnp.maximum(1.0, jnp.max(jnp.abs(jnp.asarray(exponents))) / 2)
+    )
+
+
 def _log_series(x: jax.Array) -> list[jax.Array]:
     return [jnp.log(x), *((-1) ** (n + 1) / (n * x**n) for n in range(1, _TERMS + 1))]
 

@@ -90,7 +90,7 @@ def _newton(
 
     def unfinished(carry: Any) -> jax.Array:
         x, norm, step, length, steps = carry
-        searching = (length >= _SHORTEST) & (norm < jnp.inf) & (steps < max_steps)
+        searching = (length >= _SHORTEST) & ((norm < jnp.inf) | (steps == 0)) & (steps < max_steps)
         return searching & ~solved(x, norm, step)
 
     def advance(carry: Any) -> Any:
@@ -106,10 +106,10 @@ def _newton(
             steps + 1,
         )
 
-    norm, step = evaluate(start)
+    # The start is evaluated within the loop as a step of no length, so that the residual is compiled once.
     one = jnp.ones((), start.dtype)
     x, norm, step, length, steps = jax.lax.while_loop(
-        unfinished, advance, (start, norm, step, one, jnp.ones((), int))
+        unfinished, advance, (start, jnp.inf * one, jnp.zeros_like(start), one, jnp.zeros((), int))
     )
     stalled = (length < _SHORTEST) & (norm <= _STALLED * tolerance)
     converged = solved(x, norm, step) | stalled

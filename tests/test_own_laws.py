@@ -1,0 +1,145 @@
+"""Laws that users write: the example runs, and every mistake is answered with what came out and what to try."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from law_examples import ALL, BULK, SHEAR
+from scalebridge.core.errors import LawError
+from scalebridge.material import FINITE_STRAIN, GRADIENT, SMALL_STRAIN
+from scalebridge.material.laws import EnergyLaw, UpdateLaw
+
+EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "own_law.py"
+
+
+def test_the_example_runs(capsys: pytest.CaptureFixture) -> None:
+    runpy.run_path(str(EXAMPLE), run_name="example")
+    told = capsys.readouterr().out.splitlines()
+    assert len(told) == 5
+    assert told[0].startswith("stress xx 21000000.0   tangent 2300000000.0")
+
+
+def test_an_energy_of_ones_own_is_the_law_that_ships() -> None:
+    drives = np.eye(3).reshape(-1) + 0.1 * np.random.default_rng(0).standard_normal((9, 9))
+    ours, own = (ALL[name].respond((), drives) for name in ("neo-Hooke", "own hyperelastic energy"))
+    assert_allclose(own.flux, ours.flux, atol=1e-13)
+    assert_allclose(own.tangent, ours.tangent, atol=1e-12)
+
+
+def flow(state: Any, gradient: Any, dt: Any, parameters: Any) -> Any:
+    return parameters["k"] * gradient, state
+
+
+def test_an_update_without_energies_says_so() -> None:
+    law = UpdateLaw(flow, {"k": 2}, GRADIENT)
+    response = law.respond((), np.ones((2, 3)))
+    assert_allclose(response.flux, 2.0)
+    assert response.stored is None
+    assert response.dissipated is None
+    assert not law.symmetric_tangent
+    assert law.record()["function"].endswith("test_own_laws:flow")
+    assert (
+        ALL["own update"].respond(ALL["own update"].initial_state(1), np.ones((1, 6)), 1.0).stored is not None
+    )
+
+
+def norm(strain: Any, parameters: Any) -> Any:
+    return jnp.sqrt(jnp.sum(strain**2))
+
+
+def vector(strain: Any, parameters: Any) -> Any:
+    return parameters["G"] * strain
+
+
+def branching(strain: Any, parameters: Any) -> Any:
+    return strain[0] if strain[0] > 0 else 0.0
+
+
+def forgetful(strain: Any, parameters: Any) -> Any:
+    return parameters["E"] * jnp.sum(strain**2)
+
+
+def one_point_only(strain: Any, parameters: Any) -> Any:
+    return jnp.sum(strain**2) + jnp.log(1 - strain[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (norm, "norm is not finite at 1 of 1 points; the first is point 0 with the strain"),
+        (vector, r"vector returned an array of shape \(6,\).*expected one number"),
+        (branching, "branching cannot be evaluated: TracerBoolConversionError.*jnp.where"),
+        (forgetful, "forgetful cannot be evaluated: KeyError: 'E'"),
+    ],
+)
+def test_an_energy_that_cannot_be_used_is_refused_when_it_is_made(function: Any, message: str) -> None:
+    with pytest.raises(LawError, match=message):
+        EnergyLaw(function, {"G": 1.0}, SMALL_STRAIN)
+
+
+def test_an_energy_that_is_nan_somewhere_names_the_point() -> None:
+    law = EnergyLaw(one_point_only, {}, SMALL_STRAIN)
+    drives = np.zeros((4, 6))
+    drives[2, 0] = 1.5
+    with pytest.raises(
+        LawError, match=r"stress of one_point_only is not finite at 1 of 4.*point 2.*\[1.5, 0.0"
+    ):
+        law.respond((), drives)
+
+
+def short(state: Any, drive: Any, dt: Any, parameters: Any) -> Any:
+    return drive[:3], state
+
+
+def growing(state: Any, drive: Any, dt: Any, parameters: Any) -> Any:
+    return drive, jnp.append(state, 1.0)
+
+
+def changing(state: Any, drive: Any, dt: Any, parameters: Any) -> Any:
+    return drive, {"state": state}
+
+
+def silent(state: Any, drive: Any, dt: Any, parameters: Any) -> Any:
+    return drive
+
+
+def poisoned(state: Any, drive: Any, dt: Any, parameters: Any) -> Any:
+    return drive, state / drive[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (short, r"flux of shape \(3,\) for a drive of shape \(9,\)"),
+        (growing, r"had the shape \(2,\) and came back with the shape \(3,\)"),
+        (changing, "returned one of the form.*expected the same form"),
+        (silent, r"silent returned a .*expected \(flux, state\)"),
+    ],
+)
+def test_an_update_that_cannot_be_used_is_refused_when_it_is_made(function: Any, message: str) -> None:
+    with pytest.raises(LawError, match=message):
+        UpdateLaw(function, {}, FINITE_STRAIN, np.zeros(2))
+
+
+def test_a_state_that_is_nan_is_refused_when_it_appears() -> None:
+    law = UpdateLaw(poisoned, {}, FINITE_STRAIN, np.zeros(2))
+    drives = np.tile(np.eye(3).reshape(-1), (2, 1))
+    drives[1, 0] = 0.0
+    with pytest.raises(LawError, match=r"new state \(part 0\) of poisoned is not finite.*point 1"):
+        law.respond(law.initial_state(2), drives)
+
+
+def test_other_parameters_are_another_law() -> None:
+    drives = np.ones((3, 6)) / 10
+    values = {"K": 2 * BULK, "G": 2 * SHEAR, "B": 10.0}
+    own = ALL["own energy"]
+    assert isinstance(own, EnergyLaw)
+    double = EnergyLaw(own.function, values, SMALL_STRAIN)
+    assert_allclose(double.respond((), drives).flux, 2 * own.respond((), drives).flux, rtol=1e-13)
