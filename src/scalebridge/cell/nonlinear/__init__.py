@@ -6,6 +6,7 @@ Open first: problem.py, then newton.py.
 """
 
 from scalebridge.cell.nonlinear.elements import Integration
+from scalebridge.cell.nonlinear.many import solve_many
 from scalebridge.cell.nonlinear.newton import Batch, Start, prepare, solve_equilibrium, virgin_start
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov, NonlinearCell
 
@@ -18,5 +19,6 @@ __all__ = [
     "Start",
     "prepare",
     "solve_equilibrium",
+    "solve_many",
     "virgin_start",
 ]

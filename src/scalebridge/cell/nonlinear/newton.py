@@ -122,7 +122,7 @@ def solve_equilibrium(
     a cell that fails: its status and reason say so.
     """
     with jax.enable_x64(True):
-        return _solve(batch, start, target, np.asarray(flux_given, bool), dt, method)
+        return solve_until(batch, start, target, np.asarray(flux_given, bool), dt, method, 0)[0]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -174,9 +174,16 @@ def _unbalanced(elements: VoxelElements, flux: jax.Array, budget: float) -> Vect
     return tuple(-v for v in flux_forces(elements, flux, budget))
 
 
-def _solve(
-    batch: Batch, start: Start, target: np.ndarray, free: np.ndarray, dt: float, method: NewtonKrylov
-) -> Equilibrium:
+def solve_until(
+    batch: Batch,
+    start: Start,
+    target: np.ndarray,
+    free: np.ndarray,
+    dt: float,
+    method: NewtonKrylov,
+    few: int,
+) -> tuple[Equilibrium, np.ndarray]:
+    """`solve_equilibrium` in double precision, left as soon as at most `few` cells are still under way; which (B,)."""
     elements = batch.elements
     drive = np.where(free, start.drive, target)
     now = _evaluate(batch, start, start.w, drive, target, free, dt)
@@ -186,7 +193,7 @@ def _solve(
     given_up = np.zeros(batch.cells, bool)
     for step in range(method.steps):
         active = (now.norm > method.tolerance) & ~given_up
-        if not active.any():
+        if not active.any() or (step > 0 and active.sum() <= few):
             break
         if step == 0 and np.any(~np.isfinite(now.norm) & (now.answer.failed > 0)):
             given_up |= now.answer.failed > 0
@@ -230,13 +237,15 @@ def _solve(
                 f"{now.norm[b]:.1e} of the stress, wanted {method.tolerance:.0e})"
             )
             status.append(Status.MAX_STEPS)
-    return Equilibrium(
+    under_way = (now.norm > method.tolerance) & ~given_up & (len(linear_steps) < method.steps)
+    found = Equilibrium(
         now.w, now.drive, now.flux, now.answer.state, now.answer.stored,
         now.answer.dissipated, np.array(history),
         np.array(linear_steps).reshape(-1, batch.cells), tuple(status), tuple(reason),
         _point_flux(elements, now.answer.flux, jnp.asarray(batch.reference.scale)), now.answer.tangent,
         mean_tangent(elements, batch.points.symmetric, now.answer) * batch.reference.scale,
     )  # fmt: skip
+    return found, under_way
 
 
 def _line_search(
