@@ -135,7 +135,7 @@ def mode_forces(disc: Discretization, modes: Any, coefficients: Any, macro: Any)
     return forces
 
 
-def _slab_forces(
+def slab_forces(
     disc: Discretization,
     u: Vector,
     coefficients: Coefficients | list[jax.Array],
@@ -226,7 +226,7 @@ def nodal_forces(
             if coefficients[1] is None
             else slab_coefficients(coefficients, start + 1, planes, work)
         )
-        return _slab_forces(disc, u, c, start + 1, macro, below, condition)
+        return slab_forces(disc, u, c, start + 1, macro, below, condition)
 
     def close(out: Vector, first: Vector, above: Vector) -> Vector:
         """The voxels above the last nodes are those below the first ones, or (in a box) carry nothing."""

@@ -8,6 +8,7 @@ float64, and the residual is evaluated in float64 and, where still needed, corre
 from __future__ import annotations
 
 import abc
+import concurrent.futures
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -207,9 +208,7 @@ def _solve_batch(
     residual = np.where(trivial, 0.0, residual)
     error = np.where(trivial, 0.0, error)
     del state
-    fields = np.empty((batch, disc.components, *disc.nodes), w[0].dtype)
-    for i, v in enumerate(w):
-        fields[:, i] = v
+    fields = _on_host(w)
     return [
         LoadRecord(fields[n], int(steps[n]), float(residual[n]), float(error[n]), history[n])
         for n in range(count)
@@ -219,6 +218,14 @@ def _solve_batch(
 def components(field: np.ndarray) -> tuple[np.ndarray, ...]:
     """(B, c, *nodes) -> c arrays (B, *nodes)."""
     return tuple(np.ascontiguousarray(field[:, i]) for i in range(field.shape[1]))
+
+
+def _on_host(w: Vector) -> np.ndarray:
+    """(B, c, *nodes) of c arrays (B, *nodes). By several threads: fresh memory costs more than the copy."""
+    fields = np.empty((w[0].shape[0], len(w), *w[0].shape[1:]), w[0].dtype)
+    with concurrent.futures.ThreadPoolExecutor(len(w)) as pool:
+        list(pool.map(lambda i: np.copyto(fields[:, i], np.asarray(w[i])), range(len(w))))
+    return fields
 
 
 @jax.jit  # eagerly, each of its operations would be compiled by itself
