@@ -43,6 +43,11 @@ class AbstractBackstress(eqx.Module):
     def stiffness(self) -> Any:
         """C in Pa."""
 
+    @property
+    def keeps_symmetry(self) -> bool:
+        """Whether the consistent tangent stays symmetric."""
+        return True
+
     def virgin_state(self) -> Any:
         """What has to be remembered besides the plastic strain."""
         return ()
@@ -149,6 +154,10 @@ class ArmstrongFrederickBackstress(AbstractBackstress):
     @property
     def stiffness(self) -> Any:
         return self.modulus
+
+    @property
+    def keeps_symmetry(self) -> bool:
+        return False
 
     def virgin_state(self) -> Any:
         return np.zeros(6)

@@ -100,6 +100,10 @@ class CubicCrystal(AbstractPointLaw):
     def kinematics(self) -> Kinematics:
         return SMALL_STRAIN
 
+    @property
+    def symmetric_tangent(self) -> bool:
+        return False
+
     def virgin_state(self) -> CrystalState:
         return CrystalState(np.zeros(6), np.zeros(len(_SCHMID)))
 
@@ -128,7 +132,8 @@ class CubicCrystal(AbstractPointLaw):
         live = self._evaluate(state.slips, trial, dt, stress, resistance)
         fixed = jax.lax.stop_gradient(live)
         step, resistance_step = frozen._newton_step(fixed, live.strain, live.resistance)
-        stress, resistance = stress + step, resistance + resistance_step
+        stress = stress + jnp.where(converged, step, 0.0)
+        resistance = resistance + jnp.where(converged, resistance_step, 0.0)
         point = self._evaluate(state.slips, trial, dt, stress, resistance)
         plastic = trial - self._compliance() * stress
         bulk = (self.C11 + 2 * self.C12) / 3

@@ -62,6 +62,10 @@ class IsotropicDamage(AbstractPointLaw):
         return SMALL_STRAIN
 
     @property
+    def symmetric_tangent(self) -> bool:
+        return self.equivalent.keeps_symmetry
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return (
             "Damage softens without a length of its own: it localizes in one layer of voxels, and what is dissipated "

@@ -17,6 +17,11 @@ from scalebridge.numerics.point_tensors import mandel_of, matrix_of, product
 class AbstractEquivalentStrain(eqx.Module):
     """A function of the strain, of degree one, that equals the axial strain in uniaxial tension."""
 
+    @property
+    def keeps_symmetry(self) -> bool:
+        """Whether the tangent of damage is symmetric."""
+        return False
+
     @abc.abstractmethod
     def of(self, strain: jax.Array, elastic_stress: jax.Array, young: Any) -> tuple[Any, Any]:
         """(e, de/d strain (6,)) of a strain (6,) with C : strain = elastic_stress; the derivative is zero at e = 0."""
@@ -25,6 +30,10 @@ class AbstractEquivalentStrain(eqx.Module):
 @final
 class EnergyNorm(AbstractEquivalentStrain):
     """e = sqrt(eps : C : eps / E). Tension and compression damage alike; the tangent of damage stays symmetric."""
+
+    @property
+    def keeps_symmetry(self) -> bool:
+        return True
 
     def of(self, strain: jax.Array, elastic_stress: jax.Array, young: Any) -> tuple[Any, Any]:
         square = contract(strain, elastic_stress) / young

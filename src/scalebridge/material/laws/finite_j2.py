@@ -37,7 +37,7 @@ class FiniteJ2Plasticity(AbstractPointLaw):
     principal stretches coincide; it has the major symmetry, which perfect plasticity and any of the hardenings keep
     (dtau/deps_e is symmetric, and P is the derivative of the incremental potential). Elasticity is Hencky's: not
     polyconvex, meant for moderate elastic strains (metals); plastic strains may be of any size. No kinematic hardening.
-    Fails when: det F <= 0 (`failed`).
+    Fails when: det F <= 0, or stretches beyond what floats hold (`failed`).
     """
 
     bulk: np.ndarray = parameter()
@@ -87,7 +87,8 @@ class FiniteJ2Plasticity(AbstractPointLaw):
             inverse_gradient.T,
         )
         metric = metric / jnp.cbrt(determinant(metric))  # round-off would add up over many steps
-        metric = jnp.where(yields, metric, state.inverse_plastic_metric)
+        usable = jnp.all(jnp.isfinite(metric))
+        metric = jnp.where(yields & usable, metric, state.inverse_plastic_metric)
         stored = (
             self.bulk * trace**2 / 2
             + self.shear * jnp.sum(elastic * elastic)
@@ -95,4 +96,6 @@ class FiniteJ2Plasticity(AbstractPointLaw):
         )
         flux = product(kirchhoff, inverse_gradient.T).reshape(9)
         new = FiniteJ2State(metric, accumulated)
-        return PointUpdate(flux, new, stored, self.yield_stress * delta, ~possible | (yields & failed))
+        return PointUpdate(
+            flux, new, stored, self.yield_stress * delta, ~possible | (yields & (failed | ~usable))
+        )

@@ -75,6 +75,10 @@ class J2Plasticity(AbstractPointLaw):
     def kinematics(self) -> Kinematics:
         return SMALL_STRAIN
 
+    @property
+    def symmetric_tangent(self) -> bool:
+        return self.backstress.keeps_symmetry
+
     def virgin_state(self) -> J2State:
         return J2State(np.zeros(6), np.zeros(()), self.backstress.virgin_state())
 

@@ -137,16 +137,22 @@ class AbstractPointLaw(eqx.Module, AbstractLaw):
 
     def record(self) -> dict[str, Any]:
         """Everything needed to build it again, in plain numbers and words."""
-        values: dict[str, Any] = {}
-        for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, AbstractPointLaw):
-                values[field.name] = value.record()
-            elif isinstance(value, (np.ndarray, jax.Array)):
-                values[field.name] = np.asarray(value).tolist()
-            else:
-                values[field.name] = value if isinstance(value, (str, int, float, bool)) else repr(value)
+        values = {field.name: _plain(getattr(self, field.name)) for field in dataclasses.fields(self)}
         return {"law": type(self).__name__, **values}
+
+
+def _plain(value: Any) -> Any:
+    """A field of a law in plain numbers and words; parts of a law, such as a hardening, with their own fields."""
+    if isinstance(value, AbstractPointLaw):
+        return value.record()
+    if isinstance(value, eqx.Module):
+        fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {"part": type(value).__name__, **fields}
+    if isinstance(value, (np.ndarray, jax.Array)):
+        return np.asarray(value).tolist()
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    return value if isinstance(value, (str, int, float, bool)) else repr(value)
 
 
 def batched(
