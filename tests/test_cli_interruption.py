@@ -59,6 +59,7 @@ def test_an_import_is_finished_first(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     with pytest.raises(KeyboardInterrupt):
         importing()
+    assert sys.modules["interrupted_module"].whole
 
 
 def test_an_interruption_that_a_destructor_swallows_comes_again() -> None:
