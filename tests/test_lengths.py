@@ -176,6 +176,17 @@ def test_short_range_media_are_not_accused(medium: AbstractGenerator) -> None:
     assert "No long-range correlation is seen" in found[0].words
 
 
+def test_rough_interfaces_are_no_long_correlations_and_weak_ones_are_left_open() -> None:
+    rough = GaussianLevelCut((256, 256), 0.4, Exponential(3.0), periodic=False)
+    found = [long_range(rough.realize(s).image, 1, periodic=False).found for s in range(16)]
+    assert found.count(True) <= 1
+    assert found.count(False) >= 12
+    far = GaussianLevelCut((128, 128), 0.4, PowerLaw(3.0, 0.5), periodic=False)
+    seen = [long_range(far.realize(s).image, 1, periodic=False) for s in range(16)]
+    assert sum(f.found is False for f in seen) <= 8, "one image is no evidence that correlations end"
+    assert any("one image cannot tell that from 1 / V" in f.words for f in seen if f.found is None)
+
+
 def test_structures_as_long_as_the_image_are_seen() -> None:
     columns = np.broadcast_to(np.random.default_rng(0).integers(0, 2, (1, 64)), (64, 64))
     found = long_range(phases(columns), 1, periodic=False)
