@@ -14,9 +14,9 @@ from scalebridge.core.files import write_text
 from scalebridge.core.status import Status
 from scalebridge.grid.palette import phase_colour
 from scalebridge.homogenize.path.exporters import budget, to_csv, to_json
-from scalebridge.homogenize.path.present import headline, loaded, short
+from scalebridge.homogenize.path.present import headline, loaded, settled, short
 from scalebridge.homogenize.path.result import PathFields, PathIncrement, PathResult
-from scalebridge.homogenize.words import aligned, number, percent, scale_of
+from scalebridge.homogenize.words import aligned, percent, scale_of
 from scalebridge.report import figures
 from scalebridge.report.copies import Copy
 from scalebridge.report.figures.path import curve_chart, energy_chart, histogram_chart, phases_chart
@@ -27,6 +27,7 @@ from scalebridge.report.theme import PAGE, to_svg
 
 RECORD, CURVE = "result.json", "path.csv"
 MOST_PICTURED = 4  # increments whose fields the page shows
+MOST_PHASES = 8
 
 
 def write_path_results(result: PathResult, folder: Path) -> tuple[Path, ...]:
@@ -150,20 +151,27 @@ def _newton_row(row: PathIncrement) -> dict[str, Any]:
 def _phase_table(result: PathResult) -> dict[str, Any]:
     """Averages over the phases at the last increment: all components of drive and flux."""
     last = result.increments[-1]
-    fluxes, drives = result.components(last.phase_flux), result.components(last.phase_drive)
+    fluxes = settled(result.components(np.vstack([last.phase_flux, last.flux])))
+    drives = settled(result.components(np.vstack([last.phase_drive, last.drive])))
     scale = scale_of(float(np.abs(fluxes).max()), result.unit)
-    rows = [
+    present = result.image.present
+    shown = [*range(min(len(present), MOST_PHASES)), -1]
+    phases = [
         {
             "label": label,
             "colour": phase_colour(n),
             "fraction": f"{result.image.fractions[label]:.2%}",
             "law": str(result.laws.get(label, {}).get("law", "")),
-            "drives": [number(float(v), 3) for v in drives[n]],
-            "fluxes": [number(float(v) * scale.factor, 3) for v in fluxes[n]],
         }
-        for n, label in enumerate(result.image.present)
+        for n, label in enumerate(present[:MOST_PHASES])
     ]
-    return {"rows": rows, "drives": result.drive_names, "fluxes": result.flux_names, "unit": scale.unit}
+    unit = f" [{scale.unit}]" if scale.unit else ""
+    rows = [(name, [short(float(drives[n, k])) for n in shown]) for k, name in enumerate(result.drive_names)]
+    rows += [
+        (name + unit, [short(float(fluxes[n, k]) * scale.factor) for n in shown])
+        for k, name in enumerate(result.flux_names)
+    ]
+    return {"rows": rows, "phases": phases, "more": len(present) - len(phases)}
 
 
 def _pictures(result: PathResult, fields: PathFields) -> Mapping[str, Any]:

@@ -17,6 +17,11 @@ def short(value: float) -> str:
     return f"{value:.4g}".replace("-", "−")
 
 
+def settled(values: np.ndarray) -> np.ndarray:
+    """The same with zeros for what a solver leaves of a zero."""
+    return np.where(np.abs(values) < 1e-9 * np.abs(values).max(initial=0.0), 0.0, values)
+
+
 def loaded(result: PathResult) -> int:
     """The component that is shown first: the one that does most work along the path."""
     start = result.kinematics.virgin(result.image.grid.ndim)
@@ -34,13 +39,14 @@ def headline(result: PathResult) -> str:
     scale = scale_of(float(np.abs(flux[top])), result.unit)
     drive = result.components(result.increments[top].drive)[c]
     most = "" if top == len(flux) - 1 else ", its largest"
-    return f"{result.flux_names[c]} = {scale.show(float(flux[top]))} at {result.drive_names[c]} = {short(float(drive))}"
+    at = f"{result.drive_names[c]} = {short(float(drive))}"
+    return f"{result.flux_names[c]} = {scale.show(float(flux[top]))} at {at}{most}"
 
 
 def to_text(result: PathResult) -> str:
     """Table, energies, budget and warnings; at most MOST_ROWS increments, evenly chosen."""
     rows, c = result.increments, loaded(result)
-    fluxes = result.components(np.stack([row.flux for row in rows]))
+    fluxes = settled(result.components(np.stack([row.flux for row in rows])))
     drives = result.components(np.stack([row.drive for row in rows]))
     scale = scale_of(float(np.abs(fluxes).max()), result.unit)
     energy = scale_of(max(abs(row.work) for row in rows), result.energy_unit)

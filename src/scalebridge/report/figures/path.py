@@ -34,12 +34,13 @@ def curve_chart(result: PathResult, theme: Theme = LIGHT) -> Figure:
     with drawing(theme):
         figure, axes = _chart(2.9)
         axes.plot(x, y, "-", color=theme.accent, lw=1.6, marker="o", ms=2.6 if len(x) < 60 else 0, zorder=3)
-        reach = 0.12 * (float(x.max() - x.min()) or 1.0)
+        wide, high = (float(np.ptp(v)) or 1.0 for v in (x, y))
         label = "consistent tangent"
         for n, row in enumerate(result.increments, start=1):
             if row.tangent is None:
                 continue
             slope = _slope(result, n - 1, c) * scale.factor
+            reach = 0.1 * wide / float(np.hypot(1.0, slope * wide / high))  # of one length in the picture
             axes.plot(
                 [x[n] - reach, x[n] + reach], [y[n] - slope * reach, y[n] + slope * reach],
                 "-", color=theme.second, lw=2.2, zorder=4, label=label, solid_capstyle="round",
