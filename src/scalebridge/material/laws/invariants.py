@@ -41,7 +41,7 @@ class AbstractInvariantEnergy(AbstractHyperelastic):
     """A hyperelastic law that is a function of three invariants."""
 
     @abc.abstractmethod
-    def energy_of(self, first: jax.Array, second: jax.Array, volume: jax.Array) -> jax.Array:
+    def energy_of(self, first: jax.Array, second: jax.Array, volume: jax.Array) -> Any:
         """W (a scalar, J/m^3) of I1 - 3, I2 - 3 and J - 1 of one point, for J > 0; zero for zeros."""
 
     def energy(self, drive: jax.Array) -> jax.Array:

@@ -2,7 +2,7 @@ r"""The compressible neo-Hookean solid."""
 
 from __future__ import annotations
 
-from typing import final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +29,7 @@ class NeoHooke(AbstractInvariantEnergy):
     def __check_init__(self) -> None:
         require_positive(self, bulk=self.bulk, shear=self.shear)
 
-    def energy_of(self, first: jax.Array, second: jax.Array, volume: jax.Array) -> jax.Array:
+    def energy_of(self, first: jax.Array, second: jax.Array, volume: jax.Array) -> Any:
         log_volume = jnp.log1p(volume)
         lame = self.bulk - 2 * self.shear / 3
         return self.shear * (first / 2 - log_volume) + lame / 2 * log_volume**2
