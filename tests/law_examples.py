@@ -24,6 +24,15 @@ from scalebridge.material.laws import (
     TemperatureDependentConduction,
     UpdateLaw,
 )
+from scalebridge.material.laws.backstress import ArmstrongFrederickBackstress, PragerBackstress
+from scalebridge.material.laws.crystal import CubicCrystal
+from scalebridge.material.laws.damage import IsotropicDamage
+from scalebridge.material.laws.equivalent_strain import MazarsStrain
+from scalebridge.material.laws.finite_j2 import FiniteJ2Plasticity
+from scalebridge.material.laws.hardening import LinearHardening, NoHardening, VoceHardening
+from scalebridge.material.laws.j2 import J2Plasticity
+from scalebridge.material.laws.maxwell import GeneralizedMaxwell
+from scalebridge.material.laws.norton import NortonCreep
 
 BULK, SHEAR = 3.0, 1.2
 
@@ -79,6 +88,20 @@ ALL: dict[str, AbstractPointLaw] = {
     "plane stress of neo-Hooke": PlaneStress(NeoHooke(BULK, SHEAR)),
     "plane stress of a linear solid": PlaneStress(LinearLaw.of(Elasticity.isotropic(K=BULK, G=SHEAR))),
     "no flow across the plane": PlaneStress(LinearLaw(np.diag([2.0, 1.0, 0.5]))),
+    "plane stress of J2": PlaneStress(J2Plasticity(BULK, SHEAR, 0.1, LinearHardening(0.3))),
+    "perfect J2": J2Plasticity(BULK, SHEAR, 0.1),
+    "linear J2": J2Plasticity(BULK, SHEAR, 0.1, LinearHardening(0.3)),
+    "Voce J2": J2Plasticity(BULK, SHEAR, 0.1, VoceHardening(0.1, 10.0, 0.05)),
+    "Prager J2": J2Plasticity(BULK, SHEAR, 0.1, NoHardening(), PragerBackstress(0.3)),
+    "Armstrong-Frederick J2": J2Plasticity(
+        BULK, SHEAR, 0.1, VoceHardening(0.1, 10.0), ArmstrongFrederickBackstress(0.8, 8.0)
+    ),
+    "finite-strain J2": FiniteJ2Plasticity(BULK, SHEAR, 0.1, VoceHardening(0.1, 10.0, 0.05)),
+    "Maxwell": GeneralizedMaxwell(BULK, SHEAR / 4, [0.6, 0.3], [0.1, 1.0], [1.0], [0.5]),
+    "Norton": NortonCreep(BULK, SHEAR, 0.1, 0.1, 5.0),
+    "damage by energy": IsotropicDamage(BULK, SHEAR, 0.02, 0.2),
+    "damage by extension": IsotropicDamage(BULK, SHEAR, 0.02, 0.2, MazarsStrain()),
+    "fcc crystal": CubicCrystal(4.0, 2.0, 1.5, 0.05, 0.02, 5.0, 0.1, 5.0, 1.2),
 }
 
 SCALES: dict[str, float] = {}
@@ -104,5 +127,5 @@ ELASTIC = (
     "plane stress of a linear solid",
     "no flow across the plane",
 )
-ANISOTROPIC = ("linear conductor",)
+ANISOTROPIC = ("linear conductor", "no flow across the plane", "fcc crystal")
 """Laws that do not commute with rotations of the drive (small strain, transport) when their axes stay."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -11,7 +13,7 @@ from scipy.optimize import brentq
 
 from law_examples import ALL, BULK, FINITE_STRAIN_ELASTIC, SHEAR
 from scalebridge.core.errors import LawError
-from scalebridge.material import Elasticity
+from scalebridge.material import Elasticity, PlaneState
 from scalebridge.material.laws import (
     AbstractPointLaw,
     LinearLaw,
@@ -22,6 +24,8 @@ from scalebridge.material.laws import (
     SaintVenantKirchhoff,
     TemperatureDependentConduction,
 )
+from scalebridge.material.plane import plane_tensor
+from scalebridge.numerics.compiling import quick_jit
 
 LAME = BULK - 2 * SHEAR / 3
 POINTS = 9  # every test asks for as many, so that each law is compiled once
@@ -167,6 +171,44 @@ def test_a_body_turned_inside_out_fails_in_finite_numbers(name: str) -> None:
     assert np.all(response.status[-3:-1] != 0)
     for part in (response.flux, response.tangent, response.stored):
         assert np.all(np.isfinite(part))
+
+
+def test_plane_stress_is_known() -> None:
+    strain = 0.1 * np.random.default_rng(4).standard_normal((POINTS, 3))
+    solid = Elasticity.isotropic(K=BULK, G=SHEAR)
+    law = ALL["plane stress of a linear solid"]
+    response = law.respond(law.initial_state(POINTS), strain)
+    expected = plane_tensor(solid.tensor, PlaneState.STRESS)
+    assert_allclose(response.tangent[0], expected, atol=1e-12)
+    assert_allclose(response.flux, strain @ expected, atol=1e-12)
+    # A bar of neo-Hookean rubber: free in y, and by the plane state in z.
+    law, l = ALL["plane stress of neo-Hooke"], STRETCHES
+    sides = np.array(
+        [
+            brentq(lambda t, s=s: SHEAR * (t * t - 1) + LAME * np.log(s * t * t), 0.2, 3.0, xtol=1e-15)
+            for s in l
+        ]
+    )
+    drives = np.zeros((POINTS, 4))
+    drives[:, 0], drives[:, 3] = l, sides
+    response = law.respond(law.initial_state(POINTS), drives)
+    assert not response.status.any()
+    assert_allclose(response.flux[:, 0], SHEAR * (l - sides**2 / l), atol=1e-11)
+    assert_allclose(response.flux[:, 3], 0.0, atol=1e-11)
+    assert_allclose(response.state.out, np.stack([0 * l, 0 * l, sides], axis=1), atol=1e-11)
+
+
+def test_plane_stress_can_be_differentiated_as_it_is() -> None:
+    """The condensed tangent is what implicit differentiation of the update gives, with a history, too."""
+    law = ALL["plane stress of J2"]
+    drives = 0.2 * np.random.default_rng(5).uniform(-1, 1, (8, 3))
+    state = law.respond(law.initial_state(8), drives, 0.5).state
+    condensed = law.respond(state, 1.5 * drives, 0.5).tangent
+    with jax.enable_x64(True):
+        one_by_one = quick_jit(
+            jax.vmap(lambda s, e: AbstractPointLaw.update_with_tangent(law, s, e, jnp.asarray(0.5))[1])
+        )
+        assert_allclose(one_by_one(state, 1.5 * drives), condensed, atol=1e-11)
 
 
 def test_power_law_conduction() -> None:

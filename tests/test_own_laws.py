@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,24 @@ from scalebridge.core.errors import LawError
 from scalebridge.material import FINITE_STRAIN, GRADIENT, SMALL_STRAIN
 from scalebridge.material.laws import EnergyLaw, UpdateLaw
 
-EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "own_law.py"
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE, PAGE = ROOT / "examples" / "own_law.py", ROOT / "docs" / "laws.md"
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture) -> None:
     runpy.run_path(str(EXAMPLE), run_name="example")
     told = capsys.readouterr().out.splitlines()
     assert len(told) == 5
-    assert told[0].startswith("stress xx 21000000.0   tangent 2300000000.0")
+    assert_allclose([float(told[0].split()[2]), float(told[0].split()[4])], [2.1e7, 2.3e9], rtol=1e-12)
+    page = PAGE.read_text("utf-8")
+    source = EXAMPLE.read_text("utf-8")
+    shown = source[source.index("import jax.numpy") : source.index("np.testing")].strip()
+    assert f"```python\n{shown}\n```" in page, "the page shows another example"
+    (output,) = re.findall(r"```text\n(.*?)\n```", page, re.DOTALL)
+    for ours, theirs in zip(told, output.splitlines(), strict=True):
+        words, others = ours.split(), theirs.split()
+        assert_allclose(float(words[-1]), float(others[-1]), rtol=1e-12)
+        assert words[:-1] == others[:-1] or "tangent" in words
 
 
 def test_an_energy_of_ones_own_is_the_law_that_ships() -> None:
