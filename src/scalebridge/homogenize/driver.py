@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
-from scalebridge.cell.problem import PreconditionedConjugateGradients
 from scalebridge.core import provenance
 from scalebridge.core.checkpoint import AbstractStore, NullStore
 from scalebridge.core.compilation_clock import CompilationClock
@@ -32,13 +31,13 @@ from scalebridge.homogenize.localization import unit_load_fields
 from scalebridge.homogenize.model import effective_law
 from scalebridge.homogenize.naming import names_of
 from scalebridge.homogenize.phases import Phases, collect_phases
+from scalebridge.homogenize.request import Request
 from scalebridge.homogenize.resolution import Prolonged, coarser_images, resolution_estimate
 from scalebridge.homogenize.result import Bracket, HomogenizationResult, SolverRecord, Verdict
 from scalebridge.homogenize.spread import check_conditions, spread_of_conditions
 from scalebridge.homogenize.subvolumes import Subvolumes
 from scalebridge.homogenize.thermal import thermal_expansion, unknown_effects, with_expansion
 from scalebridge.homogenize.validity import (
-    Transport,
     interface_share,
     lost_loads,
     percolation_verdict,
@@ -50,10 +49,6 @@ from scalebridge.homogenize.validity import (
 )
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState
-
-# Share of the accuracy (or of the discretization error, if that is larger) that the iteration may use up.
-ALGEBRAIC_SHARE = 0.03
-LOOSEST_ENERGY = 2e-3
 
 
 def homogenize(
@@ -104,33 +99,11 @@ def homogenize(
             from scalebridge.homogenize.statistical_error import statistical_error  # loads scipy.stats
 
             sample = statistical_error(phases, boundary, found, subvolumes, accuracy, progress, store)
-        if isinstance(boundary, OppositeFaces):
-            result = homogenize_between_faces(
-                phases,
-                boundary,
-                accuracy,
-                residual,
-                fields,
-                tuple(conditions),
-                found,
-                sample,
-                progress,
-                store,
-            )
-        else:
-            request = _Request(
-                phases,
-                boundary,
-                accuracy,
-                residual,
-                fields,
-                tuple(conditions),
-                found,
-                sample,
-                progress,
-                store,
-            )
-            result = _all_loads(request)
+        request = Request(
+            phases, boundary, accuracy, residual, fields, tuple(conditions), found, sample, progress, store
+        )
+        between = isinstance(boundary, OppositeFaces)
+        result = homogenize_between_faces(request) if between else _all_loads(request)
     settings = _settings(phases, boundary, accuracy, residual, conditions, subvolumes)
     seconds = time.perf_counter() - begin
     result = dataclasses.replace(
@@ -156,29 +129,7 @@ def homogenize(
     return result
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Request:
-    phases: Phases
-    boundary: AbstractBoundary
-    accuracy: float | None
-    residual: float | None
-    fields: bool
-    conditions: tuple[AbstractBoundary, ...]
-    transport: Transport
-    sample: terms.StatisticalError
-    progress: AbstractProgress
-    store: AbstractStore
-
-    def method(self, discretization: float) -> PreconditionedConjugateGradients:
-        """Stop where the algebraic error is a small part of what is wanted, or of what the voxels allow anyway."""
-        if self.residual is not None:
-            return PreconditionedConjugateGradients(self.residual, None)
-        assert self.accuracy is not None
-        energy = ALGEBRAIC_SHARE * max(self.accuracy, discretization)
-        return PreconditionedConjugateGradients(None, float(np.clip(energy, 1e-9, LOOSEST_ENERGY)))
-
-
-def _all_loads(request: _Request) -> HomogenizationResult:
+def _all_loads(request: Request) -> HomogenizationResult:
     phases, boundary, image = request.phases, request.boundary, request.phases.image
     exact = len(image.present) == 1 and not phases.orientations
     bracket: Bracket | None = None
@@ -307,7 +258,7 @@ def _algebraic_error(cell: SolvedCell, value: np.ndarray) -> float:
     return float(np.max(errors * np.diag(cell.moments.energy))) / norm if norm > 0 else 0.0
 
 
-def _ladder(request: _Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray], list[int]]:
+def _ladder(request: Request, exact: bool) -> tuple[SolvedCell, list[np.ndarray], list[int]]:
     """Solve coarse to fine, each level starting from the one below; returns the fine cell and the coarse values."""
     phases, boundary = request.phases, request.boundary
     images = () if exact else coarser_images(phases.image)
@@ -343,7 +294,7 @@ def _same_loads(here: Phases, boundary: AbstractBoundary) -> bool:
     return not boundary.prescribes_flux or not here.void.any()
 
 
-def _checks(request: _Request, fine: SolvedCell) -> dict[str, float]:
+def _checks(request: Request, fine: SolvedCell) -> dict[str, float]:
     """The identities of every solved cell, over the loads that are carried at all."""
     if request.boundary.prescribes_flux:
         return {"hill_mandel": fine.effective.hill_mandel, "symmetry": fine.effective.symmetry}
@@ -353,7 +304,7 @@ def _checks(request: _Request, fine: SolvedCell) -> dict[str, float]:
 
 
 def _verdicts(
-    request: _Request, value: np.ndarray, expansion: np.ndarray | None, algebraic: float
+    request: Request, value: np.ndarray, expansion: np.ndarray | None, algebraic: float
 ) -> tuple[Verdict, ...]:
     phases, image = request.phases, request.phases.image
     found = [

@@ -7,18 +7,18 @@ above and the finite-volume flux from below. Elasticity uses the elements: E = <
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 
-from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Platens, Sides
+from scalebridge.cell.boundary import OppositeFaces, Platens, Sides
 from scalebridge.cell.finite_volume import (
     FiniteVolumeSolution,
     MultigridConjugateGradients,
     solve_finite_volume,
 )
 from scalebridge.cell.problem import PreconditionedConjugateGradients
-from scalebridge.core.checkpoint import AbstractStore
 from scalebridge.core.progress import AbstractProgress
 from scalebridge.core.status import Status
 from scalebridge.homogenize import budget as terms
@@ -29,6 +29,7 @@ from scalebridge.homogenize.interfaces import interface_error
 from scalebridge.homogenize.localization import between_faces_fields, unit_load_fields
 from scalebridge.homogenize.naming import names_of
 from scalebridge.homogenize.phases import Phases
+from scalebridge.homogenize.request import Request
 from scalebridge.homogenize.resolution import coarser_images, resolution_estimate
 from scalebridge.homogenize.result import (
     Bracket,
@@ -53,33 +54,19 @@ ELEMENTS_UP_TO = 2_200_000
 
 
 def homogenize_between_faces(
-    phases: Phases,
-    boundary: OppositeFaces,
-    accuracy: float | None,
-    residual: float | None,
-    fields: bool,
-    conditions: tuple[AbstractBoundary, ...],
-    found: Transport,
-    sample: terms.StatisticalError,
-    progress: AbstractProgress,
-    store: AbstractStore,
+    request: Request,
 ) -> HomogenizationResult:
-    """The scalar along `boundary.axis`, with budget, bracket and (one conducting phase) tortuosity."""
-    boundary.edges(phases.image.grid.ndim, None)
-    solve = _elements if volumes_problem(phases, boundary) is None else _conduction
-    return solve(phases, boundary, accuracy, residual, fields, conditions, found, sample, progress, store)
+    """The scalar along the axis of the request's OppositeFaces, with budget, bracket and (one conducting phase)
+    tortuosity."""
+    boundary = _faces_of(request)
+    boundary.edges(request.phases.image.grid.ndim, None)
+    solve = _elements if volumes_problem(request.phases, boundary) is None else _conduction
+    return solve(request)
 
 
-def _energy_tolerance(accuracy: float | None, discretization: float) -> float:
-    return float(np.clip(0.03 * max(accuracy or 0.0, discretization), 1e-9, 2e-3))
-
-
-def _elements_method(
-    accuracy: float | None, residual: float | None, discretization: float
-) -> PreconditionedConjugateGradients:
-    if residual is not None:
-        return PreconditionedConjugateGradients(residual, None)
-    return PreconditionedConjugateGradients(None, _energy_tolerance(accuracy, discretization))
+def _faces_of(request: Request) -> OppositeFaces:
+    assert isinstance(request.boundary, OppositeFaces)
+    return request.boundary
 
 
 def _solve_volumes(
@@ -90,36 +77,28 @@ def _solve_volumes(
     return solve_finite_volume(problem, method, progress)
 
 
-def _conduction(
-    phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
-    conditions: tuple[AbstractBoundary, ...], found: Transport, sample: terms.StatisticalError,
-    progress: AbstractProgress, store: AbstractStore,
-) -> HomogenizationResult:  # fmt: skip
-    image = phases.image
+def _conduction(request: Request) -> HomogenizationResult:
+    phases, boundary, found = request.phases, _faces_of(request), request.transport
+    image, progress, store = phases.image, request.progress, request.store
     exact = len(image.present) == 1
     values: list[np.ndarray] = []
     voxels: list[int] = []
 
-    def method(discretization: float) -> MultigridConjugateGradients:
-        if residual is not None:
-            return MultigridConjugateGradients(rtol=residual, value_rtol=None)
-        return MultigridConjugateGradients(rtol=None, value_rtol=_energy_tolerance(accuracy, discretization))
-
     for coarse in reversed(() if exact else coarser_images(image)):
         progress.update("solve", 0, 0, f"{' x '.join(map(str, coarse.grid.shape))} voxels, faces")
-        solved = _solve_volumes(phases.on(coarse), boundary, method(0.02), progress)
+        solved = _solve_volumes(phases.on(coarse), boundary, request.volumes_method(0.02), progress)
         values.append(np.array(solved.effective).reshape(1, 1))
         voxels.append(max(coarse.grid.shape))
     progress.update("solve", 0, 0, f"{' x '.join(map(str, image.grid.shape))} voxels, faces")
     guess = terms.relative_gap(values[-2], values[-1]) / 2 if len(values) > 1 else 0.0
-    solution = _solve_volumes(phases, boundary, method(guess), progress)
+    solution = _solve_volumes(phases, boundary, request.volumes_method(guess), progress)
     value = np.array(solution.effective).reshape(1, 1)
     ladder = resolution_estimate([*values, value], [*voxels, max(image.grid.shape)])
     cell: SolvedCell | None = None
     sensitivity: tuple[Sensitivity, ...] = ()
     if image.grid.size <= ELEMENTS_UP_TO and found.carries[boundary.axis]:
         progress.update("solve", 0, 0, "elements on the same voxels, for the bracket and the fields")
-        energy = _energy_tolerance(accuracy if accuracy is not None else 1e-4, ladder.error or 0.0)
+        energy = dataclasses.replace(request, accuracy=request.accuracy or 1e-4).energy(ladder.error or 0.0)
         cell = solve_phases(
             phases, boundary, PreconditionedConjugateGradients(None, energy), progress, store, "faces level 0"
         )
@@ -148,30 +127,23 @@ def _conduction(
         phases,
         boundary,
         value if cell is None else cell.effective.value,
-        conditions,
-        _elements_method(accuracy, residual, ladder.error or 0.0),
+        request.conditions,
+        request.method(ladder.error or 0.0),
         progress,
         store,
     )
     return _result(
-        phases, boundary, value, accuracy, float(np.max(solution.energy_error)), ladder, bracket, exact, found, sample,
-        record, solution.status, {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, fields, notes, spread,
-        solution,
+        request, value, float(np.max(solution.energy_error)), ladder, bracket, exact, record, solution.status,
+        {"hill_mandel": gap, "symmetry": 0.0}, sensitivity, cell, notes, spread, solution,
     )  # fmt: skip
 
 
-def _elements(
-    phases: Phases, boundary: OppositeFaces, accuracy: float | None, residual: float | None, fields: bool,
-    conditions: tuple[AbstractBoundary, ...], found: Transport, sample: terms.StatisticalError,
-    progress: AbstractProgress, store: AbstractStore,
-) -> HomogenizationResult:  # fmt: skip
-    image = phases.image
+def _elements(request: Request) -> HomogenizationResult:
+    phases, boundary, found = request.phases, _faces_of(request), request.transport
+    image, progress, store = phases.image, request.progress, request.store
     exact = len(image.present) == 1 and not phases.orientations
     values: list[np.ndarray] = []
     voxels: list[int] = []
-
-    def method(discretization: float) -> PreconditionedConjugateGradients:
-        return _elements_method(accuracy, residual, discretization)
 
     if not exact:
         for level, coarse in reversed(list(enumerate(coarser_images(image), start=1))):
@@ -179,7 +151,7 @@ def _elements(
             solved = solve_phases(
                 phases.coarsened(coarse, 2**level),
                 boundary,
-                method(0.02),
+                request.method(0.02),
                 progress,
                 store,
                 f"faces level {level}",
@@ -188,7 +160,7 @@ def _elements(
             voxels.append(max(coarse.grid.shape))
     progress.update("solve", 0, 0, f"{' x '.join(map(str, image.grid.shape))} voxels, faces")
     guess = terms.relative_gap(values[-2], values[-1]) / 2 if len(values) > 1 else 0.0
-    cell = solve_phases(phases, boundary, method(guess), progress, store, "faces level 0")
+    cell = solve_phases(phases, boundary, request.method(guess), progress, store, "faces level 0")
     value = cell.effective.value
     checks = {"hill_mandel": cell.effective.hill_mandel, "symmetry": cell.effective.symmetry}
     if not found.carries[boundary.axis]:  # what is left of the iteration is no stiffness, nor are its gaps
@@ -204,29 +176,29 @@ def _elements(
         "voxel finite elements, preconditioned conjugate gradients",
     )  # fmt: skip
     spread = spread_of_conditions(
-        phases, boundary, value, conditions, method(ladder.error or 0.0), progress, store
+        phases, boundary, value, request.conditions, request.method(ladder.error or 0.0), progress, store
     )
     return _result(
-        phases, boundary, value, accuracy, float(np.max(solution.energy_error, initial=0.0)), ladder, None, exact,
-        found, sample, record, solution.status, checks, sensitivity, cell, fields, [], spread,
+        request, value, float(np.max(solution.energy_error, initial=0.0)), ladder, None, exact, record,
+        solution.status, checks, sensitivity, cell, [], spread,
     )  # fmt: skip
 
 
 def _result(
-    phases: Phases, boundary: OppositeFaces, value: np.ndarray, accuracy: float | None, algebraic: float, ladder: Any,
-    bracket: Bracket | None, exact: bool, found: Transport, sample: terms.StatisticalError, record: SolverRecord,
-    status: Status,
-    checks: dict[str, float], sensitivity: tuple[Sensitivity, ...], cell: SolvedCell | None, fields: bool,
-    notes: list[str], spread: list[tuple[str, float]], volumes: FiniteVolumeSolution | None = None,
+    request: Request, value: np.ndarray, algebraic: float, ladder: Any, bracket: Bracket | None, exact: bool,
+    record: SolverRecord, status: Status, checks: dict[str, float], sensitivity: tuple[Sensitivity, ...],
+    cell: SolvedCell | None, notes: list[str], spread: list[tuple[str, float]],
+    volumes: FiniteVolumeSolution | None = None,
 ) -> HomogenizationResult:  # fmt: skip
-    image = phases.image
+    phases, boundary, found = request.phases, _faces_of(request), request.transport
+    image, sample = phases.image, request.sample
     names = names_of(phases, boundary)
     mix = np.ones((1, 1))
     shown: tuple[LocalFields, ...] = ()
     if cell is not None:
-        shown = unit_load_fields(phases, cell.solution, mix, names, fields)
+        shown = unit_load_fields(phases, cell.solution, mix, names, request.fields)
     elif volumes is not None:
-        shown = between_faces_fields(phases, volumes, names, fields)
+        shown = between_faces_fields(phases, volumes, names, request.fields)
     error = terms.budget(
         [
             terms.algebraic_term(algebraic, "conjugate gradients"),
@@ -242,7 +214,7 @@ def _result(
             terms.parameter_term(parameter_error(sensitivity), sensitivity),
             sample.term,
         ],
-        accuracy,
+        request.accuracy,
     )
     notes = [*notes, *sample.warnings]
     if error.reservation:
