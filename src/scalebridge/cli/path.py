@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Annotated, Any, Literal
 
@@ -133,7 +134,13 @@ def _laws(texts: list[str]) -> list[dict[str, Any]]:
 
 
 def _law(text: str) -> dict[str, Any]:
-    head, *rest = text.split(",")
+    head, *parts = text.split(",")
+    rest: list[str] = []
+    for part in parts:
+        if rest and "=" not in part and part.strip()[:1] in "+-.0123456789" and part.strip():
+            rest[-1] += f",{part}"  # a list of numbers: moduli=1MPa,2MPa
+        else:
+            rest.append(part)
     label, colon, name = head.partition(":")
     if not colon or not name.strip():
         raise LawError(f"--law {text!r} has no {'name' if colon else 'label'}. {_LAW_FORM}")
@@ -189,9 +196,12 @@ def _moments(text: str) -> str | list[int]:
 
 def _in_option_names(message: str) -> str:
     message = message.removeprefix("options: ")
+    numbered = re.match(r"(leg|law)\.(\d+)\.([^:]*)", message)
+    if numbered is not None:  # the third --leg, not leg.2
+        return f"--{numbered[1]} number {int(numbered[2]) + 1}, {numbered[3]}{message[numbered.end() :]}"
     names = {
         "image.path": "IMAGE", "image.raw.": "--raw-", "image.": "--", "path.condition": "--bc", "path.": "--",
-        "output.folder": "--output", "leg": "--leg", "law": "--law",
+        "output.folder": "--output",
     }  # fmt: skip
     for key, option in names.items():
         if message.startswith(key):

@@ -21,7 +21,7 @@ class LawSection(Section):
     label: int
     name: Text = ""
     law: Annotated[Text, Field(min_length=1)]
-    parameters: Annotated[dict[str, Quantity], Field(default_factory=dict)]
+    parameters: Annotated[dict[str, Quantity | list[Quantity]], Field(default_factory=dict)]
 
 
 @final
