@@ -26,13 +26,14 @@ MENU = {
         "reading-images",
         "boundary-conditions",
         "reading-the-budget",
+        "loading-paths",
         "study-files",
         "representativity",
         "running-in-parallel",
         "extending",
     ),
     "Background": ("verification", "verification-representativity", "error-budget", "performance"),
-    "Reference": ("python", "generators", "conventions", "changes"),
+    "Reference": ("python", "generators", "laws", "conventions", "changes"),
 }
 ELSEWHERE = {"changes": HERE.parent / "CHANGELOG.md"}  # pages that live at the root of the repository
 ASSETS = {".png", ".svg", ".json", ".csv"}
