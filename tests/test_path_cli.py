@@ -15,7 +15,11 @@ import pytest
 from cli_support import PROGRAM, assert_one_message, packages_and_seconds, run
 from path_support import COMMAND, METAL, PULL, own_folder
 from scalebridge.cli.path import _leg
+from scalebridge.core.errors import StudyError
+from scalebridge.material.kinematics import FINITE_STRAIN, GRADIENT, SMALL_STRAIN
+from scalebridge.study.path_legs import build_leg
 from scalebridge.study.path_parse import path_study_from_data
+from scalebridge.study.path_schema import LegSection
 
 folder = pytest.fixture(own_folder)
 
@@ -292,3 +296,29 @@ def test_a_foreign_state_file_is_refused(folder: Path, capsys: pytest.CaptureFix
     assert_one_message(capsys, "unknown origin", *COMMAND, "--output", "out", "--quiet")
     code, _, err = run(capsys, *COMMAND, "--output", "out", "--quiet", "--force")
     assert code == 0, err
+
+
+def test_a_free_rest_at_finite_strain_leaves_no_rotation() -> None:
+    section = LegSection(components={"F_xx": 1.1}, rest="free", steps=3)
+    leg = build_leg(section, 1, FINITE_STRAIN, 3)
+    assert leg.drive == {"xx": 1.1, "yx": 0.0, "zx": 0.0, "zy": 0.0}
+    assert leg.flux == dict.fromkeys(("xy", "xz", "yy", "yz", "zz"), 0.0)
+    held = build_leg(LegSection(components={"F_xy": 0.3}), 1, FINITE_STRAIN, 2)
+    assert held.drive == {"xy": 0.3, "xx": 1.0, "yx": 0.0, "yy": 1.0}
+    with pytest.raises(StudyError, match="write F_xx for the deformation gradient"):
+        build_leg(LegSection(components={"xx": 0.1}), 1, FINITE_STRAIN, 3)
+    with pytest.raises(StudyError, match="no component 'F_zz'"):
+        build_leg(LegSection(components={"F_zz": 1.1}), 1, FINITE_STRAIN, 2)
+
+
+def test_legs_of_transport_and_mirrored_shears() -> None:
+    leg = build_leg(LegSection(components={"x": 2.0, "q_y": 3.0}, rest="free"), 1, GRADIENT, 3)
+    assert (leg.drive, leg.flux) == ({"x": 2.0}, {"y": 3.0, "z": 0.0})
+    sheared = build_leg(LegSection(components={"yx": "1 %", "s_zx": "2 MPa"}), 1, SMALL_STRAIN, 3)
+    assert sheared.drive["xy"] == pytest.approx(0.01)
+    assert sheared.flux == {"xz": pytest.approx(2e6)}
+
+
+def test_the_message_counts_legs_as_people_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["path", "image.npy", "--law", METAL, "--law", "1:void", "--leg", PULL, "--leg", "xx=1% steps=0"]
+    assert_one_message(capsys, "--leg number 2, steps", *words)
