@@ -308,7 +308,7 @@ def test_means_are_drawn_with_their_bands(studies, name):
 def test_the_law_is_drawn_through_its_own_numbers(studies):
     study = studies["conduction 3-D"]
     law = study.scaling["mean conductivity"]["kubc"]
-    limit = study.bias["mean conductivity"].limit
+    limit = study.bias["mean conductivity"].reference
     figure = figures.scatter_chart(study, "mean conductivity")
     axes = figure.axes[0]
     assert axes.get_xscale() == axes.get_yscale() == "log"
