@@ -30,6 +30,7 @@ from scalebridge.cell.nonlinear.fields import (
     tangent_entries,
     tangent_forces,
 )
+from scalebridge.cell.nonlinear.tangent import macroscopic_tangent
 from scalebridge.cell.problem import PreconditionedConjugateGradients
 from scalebridge.cell.solve import solve_cell
 from scalebridge.homogenize.effective import effective_tensor
@@ -125,3 +126,15 @@ def test_linear_phases_give_the_stiffness_of_the_linear_solver(
     assert mixed.converged
     assert_allclose(mixed.flux[0], np.asarray(stiffness) @ mixed.drive[0], rtol=1e-6, atol=1.0)
     assert_allclose(mixed.flux[0][free], 0.0, atol=1e-8 * np.abs(mixed.flux).max())
+
+
+def test_a_homogeneous_cell_under_uniform_tractions_has_the_tangent_of_its_law() -> None:
+    """Its right-hand sides are rounding only: solving for them would blow them up."""
+    law = LinearLaw.of(Elasticity.isotropic(E=1e9, nu=0.3))
+    labels = np.zeros((2, 2, 2), np.uint8)
+    grid = generate.sphere_array(2, radius=0.3).grid
+    batch = prepare(NonlinearCell(grid, labels, {0: law}, StaticUniform(), Integration.EIGHT_POINTS))
+    strain = np.array([[0.01, 0.0, -0.002, 0.0, 0.001, 0.003]])
+    found = solve_equilibrium(batch, virgin_start(batch), strain, np.zeros(6, bool), 1.0, NewtonKrylov())
+    assert_allclose(found.flux[0], law.tensor @ strain[0], rtol=1e-7, atol=1e-2)
+    assert_allclose(macroscopic_tangent(batch, found)[0], law.tensor, atol=1e-6 * 1e9)

@@ -17,7 +17,9 @@ from scalebridge.cell.nonlinear.newton import Batch
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
 from scalebridge.cell.session import slab_budget
 from scalebridge.core.errors import ConvergenceError
+from scalebridge.numerics.conjugate_gradients import Vector
 
+NOISE = 1e-5  # relative out-of-balance flux that single precision cannot tell from none
 TOLERANCE = 1e-4  # of the linear solves: 1e-8 of a symmetric tangent
 
 
@@ -47,7 +49,8 @@ def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np
         zero = tuple(
             jnp.zeros((len(macro), *elements.nodes), batch.space.dtype) for _ in range(elements.components)
         )
-        right, _ = linear.apply(zero, macro)
+        right, whole = linear.apply(zero, macro)
+        right = _without_noise(batch, right, np.asarray(whole))
         found = solve_linear(
             linear, tuple(-v for v in right), jnp.zeros((len(macro), m)), np.zeros((len(macro), m), bool),
             np.full(len(macro), TOLERANCE if symmetric else TOLERANCE**2), method.krylov,
@@ -67,6 +70,18 @@ def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np
         result = result + _products(batch.cells, fields, forces) / elements.volume
         result = (result + np.swapaxes(result, 1, 2)) / 2
     return result * batch.reference.scale
+
+
+def _without_noise(batch: Batch, right: Vector, flux: np.ndarray) -> Vector:
+    """Forces that are nothing but the rounding of the fluxes they come from are none: as in a homogeneous cell.
+
+    flux (K, m): the integral of T e. To solve for rounding would take as long as for a load, and mean nothing.
+    """
+    inverse = np.linalg.inv(batch.reference.matrix)
+    size = np.einsum("ki,ij,kj->k", flux, inverse, flux) / batch.elements.volume
+    squared = np.asarray(dot(right, batch.space.precondition(right)))
+    real = jnp.asarray(squared > NOISE**2 * size, batch.space.dtype)
+    return tuple(v * real.reshape(-1, *(1,) * batch.elements.ndim) for v in right)
 
 
 def _products(cells: int, fields: list, forces: list) -> np.ndarray:
