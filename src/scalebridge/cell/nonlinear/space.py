@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -166,65 +167,39 @@ def _coordinate(elements: VoxelElements, a: int, dtype: Any) -> jax.Array:
     return _outer(elements, [places[b] if b == a else ones[b] for b in range(elements.ndim)], dtype)
 
 
-def _pairs(elements: VoxelElements) -> list[tuple[int, int, float]]:
-    """(i, a, weight) of the entries of the gradient that the mean drive constrains, and how they pair up."""
-    if not elements.kinematics.vector:
-        return [(0, a, 1.0) for a in range(elements.ndim)]
-    return [(i, a, 1.0) for i in range(elements.ndim) for a in range(elements.ndim)]
-
-
-def _matrix(
-    elements: VoxelElements, entries: dict[tuple[int, int], jax.Array]
-) -> dict[tuple[int, int], jax.Array]:
-    """The symmetric part for small strains: a rotation of the whole does no work and is left alone."""
-    if not elements.kinematics.symmetric:
-        return entries
-    return {(i, a): (v + entries[a, i]) / 2 for (i, a), v in entries.items()}
-
-
 def remove_mean(elements: VoxelElements, w: Vector) -> Vector:
     """P w = w - X <B w>."""
-    axes = tuple(range(1, 1 + elements.ndim))
-    dtype = w[0].dtype
-    mean = _matrix(
-        elements,
-        {
-            (i, a): jnp.sum(w[i] * _gradient_weights(elements, a, dtype), axis=axes, dtype=jnp.float64)
-            / elements.volume
-            for i, a, _ in _pairs(elements)
-        },
-    )
-    return _minus_linear(elements, w, mean)
-
-
-def _minus_linear(elements: VoxelElements, w: Vector, mean: dict[tuple[int, int], jax.Array]) -> Vector:
-    out = []
-    for i, v in enumerate(w):
-        for a in range(elements.ndim):
-            slope = mean[i, a].astype(v.dtype).reshape(-1, *(1,) * elements.ndim)
-            v = v - slope * _coordinate(elements, a, v.dtype)
-        out.append(v)
-    return tuple(out)
+    return _exchange(elements, w, _gradient_weights, _coordinate)
 
 
 def _transposed_projection(elements: VoxelElements, r: Vector) -> Vector:
     """P^T r = r minus the forces of the uniform traction S.n, S = X^T r / V."""
-    axes = tuple(range(1, 1 + elements.ndim))
-    dtype = r[0].dtype
-    moment = _matrix(
-        elements,
-        {
-            (i, a): jnp.sum(r[i] * _coordinate(elements, a, dtype), axis=axes, dtype=jnp.float64)
-            / elements.volume
-            for i, a, _ in _pairs(elements)
-        },
-    )
+    return _exchange(elements, r, _coordinate, _gradient_weights)
+
+
+def _exchange(
+    elements: VoxelElements,
+    v: Vector,
+    measure: Callable[[VoxelElements, int, Any], jax.Array],
+    subtract: Callable[[VoxelElements, int, Any], jax.Array],
+) -> Vector:
+    """v_i - sum_a M_ia subtract_a with M_ia = (sum over nodes of v_i measure_a) / V.
+
+    M is made symmetric for small strains: a rotation of the whole does no work and is left alone.
+    """
+    axes, ndim, dtype = tuple(range(1, 1 + elements.ndim)), elements.ndim, v[0].dtype
+    mean = {
+        (i, a): jnp.sum(u * measure(elements, a, dtype), axis=axes, dtype=jnp.float64) / elements.volume
+        for i, u in enumerate(v)
+        for a in range(ndim)
+    }
+    if elements.kinematics.symmetric:
+        mean = {(i, a): (m + mean[a, i]) / 2 for (i, a), m in mean.items()}
     out = []
-    for i, v in enumerate(r):
-        for a in range(elements.ndim):
-            stress = moment[i, a].astype(dtype).reshape(-1, *(1,) * elements.ndim)
-            v = v - stress * _gradient_weights(elements, a, dtype)
-        out.append(v)
+    for i, u in enumerate(v):
+        for a in range(ndim):
+            u = u - mean[i, a].astype(dtype).reshape(-1, *(1,) * ndim) * subtract(elements, a, dtype)
+        out.append(u)
     return tuple(out)
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, final
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -43,21 +44,16 @@ def _split(kinematics: Kinematics) -> _Split:
     return _Split(np.array([0, 1, 3, 4]), np.array([2, 5, 8]))
 
 
-def _require_three_dimensional(wrapper: AbstractPointLaw, law: AbstractPointLaw) -> None:
-    if law.dimensions != 3:
-        raise LawError(
-            f"{type(wrapper).__name__} reduces a three-dimensional law, but {law.name} is plane already."
-        )
+class AbstractPlaneLaw(AbstractPointLaw):
+    """A three-dimensional law seen in the xy plane: everything but what happens along z is the law's own."""
 
-
-@final
-class PlaneStrain(AbstractPointLaw):
-    """The plane drive of `law` with nothing happening along z (in transport: no gradient along z)."""
-
-    law: AbstractPointLaw
+    law: eqx.AbstractVar[AbstractPointLaw]
 
     def __check_init__(self) -> None:
-        _require_three_dimensional(self, self.law)
+        if self.law.dimensions != 3:
+            raise LawError(
+                f"{type(self).__name__} reduces a three-dimensional law, but {self.law.name} is plane already."
+            )
 
     @property
     def kinematics(self) -> Kinematics:
@@ -72,12 +68,19 @@ class PlaneStrain(AbstractPointLaw):
         return self.law.symmetric_tangent
 
     @property
-    def name(self) -> str:
-        return f"{self.law.name} in plane strain"
-
-    @property
     def warnings(self) -> tuple[str, ...]:
         return self.law.warnings
+
+
+@final
+class PlaneStrain(AbstractPlaneLaw):
+    """The plane drive of `law` with nothing happening along z (in transport: no gradient along z)."""
+
+    law: AbstractPointLaw
+
+    @property
+    def name(self) -> str:
+        return f"{self.law.name} in plane strain"
 
     def virgin_state(self) -> Any:
         return self.law.virgin_state()
@@ -105,7 +108,7 @@ class PlaneStressState(NamedTuple):
 
 
 @final
-class PlaneStress(AbstractPointLaw):
+class PlaneStress(AbstractPlaneLaw):
     r"""The plane drive of `law` with the out-of-plane components solved for, so that flux_o(drive_p, drive_o) = 0.
 
     Newton's method in each point from where the step before ended (the state carries it), to 1e-13 of the
@@ -116,28 +119,9 @@ class PlaneStress(AbstractPointLaw):
 
     law: AbstractPointLaw
 
-    def __check_init__(self) -> None:
-        _require_three_dimensional(self, self.law)
-
-    @property
-    def kinematics(self) -> Kinematics:
-        return self.law.kinematics
-
-    @property
-    def dimensions(self) -> int:
-        return 2
-
-    @property
-    def symmetric_tangent(self) -> bool:
-        return self.law.symmetric_tangent
-
     @property
     def name(self) -> str:
         return f"{self.law.name} in plane stress"
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return self.law.warnings
 
     def virgin_state(self) -> PlaneStressState:
         return PlaneStressState(
