@@ -12,10 +12,12 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from scalebridge.cell.coefficients import PAIRS, CoefficientForm
 from scalebridge.cell.modes import (
@@ -33,6 +35,12 @@ from scalebridge.numerics.conjugate_gradients import Vector
 from scalebridge.numerics.staging import always, stage
 
 Coefficients = tuple[jax.Array | None, jax.Array | None, jax.Array | None]
+
+
+def normalized_spacing(cell_size: Sequence[float]) -> tuple[float, ...]:
+    """Voxel edges over their geometric mean: displacements are then of the order of one voxel, whatever the unit."""
+    h = np.asarray(cell_size, float)
+    return tuple(float(v) for v in h / np.exp(np.log(h).mean()))
 
 
 @dataclasses.dataclass(frozen=True)

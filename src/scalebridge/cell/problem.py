@@ -10,7 +10,7 @@ import numpy as np
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
 from scalebridge.cell.coefficients import PAIRS, CoefficientForm, Symmetry, symmetry_of
 from scalebridge.cell.modes import Element
-from scalebridge.cell.operator import Discretization
+from scalebridge.cell.operator import Discretization, normalized_spacing
 from scalebridge.cell.scratch import NodeField
 from scalebridge.core.errors import InputError
 from scalebridge.core.status import Status
@@ -58,8 +58,7 @@ class CellProblem:
 
     @property
     def discretization(self) -> Discretization:
-        h = np.asarray(self.grid.cell_size)
-        spacing = tuple(float(v) for v in h / np.exp(np.log(h).mean()))
+        spacing = normalized_spacing(self.grid.cell_size)
         return Discretization(self.grid.shape, spacing, self.form, self.element, self.boundary.periodic)
 
     def loads(self) -> np.ndarray:

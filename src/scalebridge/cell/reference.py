@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalebridge.cell.coefficients import PAIRS
 from scalebridge.cell.problem import CellProblem
 
 # Where a phase is void, the share of the smallest eigenvalue of the others that is taken for the smallest of all:
@@ -35,6 +34,12 @@ def reference_of(problem: CellProblem, scale: float) -> Reference:
     return Reference(material, smallest, guaranteed)
 
 
+def isotropic_part(normal: float, trace: float, ndim: int) -> tuple[float, float]:
+    """Bulk and shear modulus of the isotropic stiffness nearest to C, from normal = C_iijj and trace = C_ijij."""
+    bulk = normal / ndim**2
+    return bulk, (trace - ndim * bulk) / (ndim**2 + ndim - 2)
+
+
 def _between(matrices: np.ndarray, fractions: np.ndarray, vector: bool, ndim: int) -> np.ndarray:
     """A homogeneous reference material between the phases: the conductivity per axis, or the two Lame constants.
 
@@ -46,9 +51,7 @@ def _between(matrices: np.ndarray, fractions: np.ndarray, vector: bool, ndim: in
         diagonal = np.diag(mean).copy()
         diagonal[diagonal <= 0] = max(float(diagonal.max(initial=0.0)), 1.0)
         return diagonal
-    normal = mean[:ndim, :ndim]
-    bulk = normal.sum() / ndim**2
-    shear = (np.trace(mean) - ndim * bulk) / (2 * (len(PAIRS[ndim]) - 1))
+    bulk, shear = isotropic_part(mean[:ndim, :ndim].sum(), np.trace(mean), ndim)
     shear = shear if shear > 0 else 1.0
     lame = max(bulk - 2 * shear / ndim, 0.0)
     return np.array([lame, shear])

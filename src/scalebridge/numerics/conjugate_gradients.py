@@ -134,8 +134,8 @@ def descend(s: CGState, apply: Operator, guessed: jax.Array) -> tuple[CGState, S
     made = s.active & (pq > 0) & iterating
     length = jnp.where(made, s.rz / jnp.where(made, pq, 1), 0)
     work = jax.lax.cond(guessing, batch_dot, lambda a, b: jnp.zeros(a[0].shape[0], jnp.float64), s.r, s.p)
-    w = _combine(s.w, jnp.where(iterating, length, jnp.where(loading, zero, one)), s.p)
-    r = _combine(s.r, -jnp.where(iterating, length, one), q)
+    w = combine(s.w, jnp.where(iterating, length, jnp.where(loading, zero, one)), s.p)
+    r = combine(s.r, -jnp.where(iterating, length, one), q)
     return s._replace(w=w, r=r), Step(length, pq, work, made), q
 
 
@@ -169,7 +169,7 @@ def turn(s: CGState, step: Step, z: Vector, targets: Targets, guessed: jax.Array
     start = jnp.where(trivial, zero, one)
     beta = jnp.where(to_guess, start, jnp.where(active & iterating, rz / jnp.where(s.rz > 0, s.rz, 1), 0))
     fresh = jnp.where(to_guess, zero, one) + 0 * beta
-    p = tuple(_wide(fresh, a) * a + _wide(beta, b) * b for a, b in zip(z, s.p, strict=True))
+    p = tuple(wide(fresh, a) * a + wide(beta, b) * b for a, b in zip(z, s.p, strict=True))
     rel = jnp.sqrt(jnp.maximum(rz, 0) / scale).astype(jnp.float32)
     slot = s.iteration % HISTORY
     history = s.history.at[slot].set(jnp.where(step.made, rel, s.history[slot]))
@@ -202,12 +202,12 @@ def advance(
     return jax.lax.while_loop(lambda s: going(s, last), body, state)
 
 
-def _combine(a: Vector, factor: jax.Array, b: Vector) -> Vector:
-    """a + factor b."""
-    return tuple(x + _wide(factor, x) * y for x, y in zip(a, b, strict=True))
+def combine(a: Vector, factor: jax.Array, b: Vector) -> Vector:
+    """a + factor b, with one factor (B,) per member."""
+    return tuple(x + wide(factor, x) * y for x, y in zip(a, b, strict=True))
 
 
-def _wide(factor: jax.Array, like: jax.Array) -> jax.Array:
+def wide(factor: jax.Array, like: jax.Array) -> jax.Array:
     """Per-member factors (B,) ready to multiply fields (B, ...)."""
     return factor.astype(like.dtype).reshape(-1, *(1,) * (like.ndim - 1))
 

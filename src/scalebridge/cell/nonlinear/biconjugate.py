@@ -13,9 +13,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell.nonlinear.krylov import KrylovResult, Linearization, dot
+from scalebridge.cell.nonlinear.linearization import KrylovResult, Linearization
 from scalebridge.numerics.compiling import quick_jit
-from scalebridge.numerics.conjugate_gradients import Vector
+from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, combine
 
 # A step whose scalars are smaller than this share of what they were made of has lost its digits: start afresh.
 LOST = 1e-12
@@ -32,7 +32,7 @@ def biconjugate_gradients(
     """Solve A (w, E) = (right, right_macro) to relative residuals `tolerance` (K,). Arguments as in
     `conjugate_gradients`; a step costs two applications of A and of the preconditioner."""
     space = linear.space
-    inverse = jnp.asarray(np.linalg.inv(space.reference.matrix) / space.elements.volume)
+    inverse = jnp.asarray(space.reference.inverse / space.elements.volume)
     free_on_device = jnp.asarray(free, jnp.float64)
     mixed = bool(np.any(free))
 
@@ -101,13 +101,7 @@ def biconjugate_gradients(
 
 @quick_jit
 def _inner(a: Vector, a_macro: jax.Array, b: Vector, b_macro: jax.Array) -> jax.Array:
-    return dot(a, b) + jnp.sum(a_macro * b_macro, axis=1)
-
-
-def _add(a: Vector, factor: jax.Array, b: Vector) -> Vector:
-    return tuple(
-        u + factor.astype(u.dtype).reshape(-1, *(1,) * (u.ndim - 1)) * v for u, v in zip(a, b, strict=True)
-    )
+    return batch_dot(a, b) + jnp.sum(a_macro * b_macro, axis=1)
 
 
 @quick_jit
@@ -118,7 +112,7 @@ def _half(
     below = _inner(shadow, shadow_macro, v, v_macro)
     alpha = jnp.where(active & (below != 0), rho / jnp.where(below != 0, below, 1), 0.0)
     return (
-        _add(x, alpha, y), x_macro + alpha[:, None] * y_macro, _add(r, -alpha, v),
+        combine(x, alpha, y), x_macro + alpha[:, None] * y_macro, combine(r, -alpha, v),
         r_macro - alpha[:, None] * v_macro, alpha,
     )  # fmt: skip
 
@@ -131,12 +125,12 @@ def _rest(
 ) -> tuple[Any, ...]:  # fmt: skip
     tt = _inner(t, t_macro, t, t_macro)
     omega = jnp.where(active & (tt > 0), _inner(t, t_macro, r, r_macro) / jnp.where(tt > 0, tt, 1), 0.0)
-    x, x_macro = _add(x, omega, z), x_macro + omega[:, None] * z_macro
-    r, r_macro = _add(r, -omega, t), r_macro - omega[:, None] * t_macro
+    x, x_macro = combine(x, omega, z), x_macro + omega[:, None] * z_macro
+    r, r_macro = combine(r, -omega, t), r_macro - omega[:, None] * t_macro
     new = _inner(shadow, shadow_macro, r, r_macro)
     below = rho * omega
     beta = jnp.where(active & (below != 0), new * alpha / jnp.where(below != 0, below, 1), 0.0)
-    p = _add(r, beta, _add(p, -omega, v))
+    p = combine(r, beta, combine(p, -omega, v))
     p_macro = r_macro + beta[:, None] * (p_macro - omega[:, None] * v_macro)
     size = jnp.sqrt(_inner(shadow, shadow_macro, shadow, shadow_macro) * _inner(r, r_macro, r, r_macro))
     lost = (jnp.abs(new) <= LOST * size) | (omega == 0)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.cell.coefficients import PAIRS, CoefficientForm, Symmetry
-from scalebridge.cell.modes import Element, mode_scale
+from scalebridge.cell.modes import Element, mode_scale, needed_modes
 from scalebridge.cell.operator import Discretization
 from scalebridge.core.errors import InputError
 from scalebridge.material.kinematics import Kinematics
@@ -95,9 +95,7 @@ class VoxelElements:
     @property
     def modes(self) -> tuple[int, ...]:
         """The modes of the corner values that gradients use."""
-        if self.integration is Integration.ONE_POINT:
-            return tuple(1 << a for a in range(self.ndim))
-        return tuple(range(1, 1 << self.ndim))
+        return needed_modes(self.ndim, self.linear.element)
 
     @property
     def linear(self) -> Discretization:
@@ -242,9 +240,3 @@ def forces_of(elements: VoxelElements, flux: list[Any]) -> list[dict[int, Any]]:
         for i in range(ndim):
             put(i, {1 << i: mean * mode_scale(1 << i, elements.spacing)})
     return forces
-
-
-def spacing_of(cell_size: tuple[float, ...]) -> tuple[float, ...]:
-    """Voxel edges over their geometric mean."""
-    h = np.asarray(cell_size, float)
-    return tuple(float(v) for v in h / np.exp(np.log(h).mean()))

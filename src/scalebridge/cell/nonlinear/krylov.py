@@ -8,7 +8,6 @@ Every pass is a few compiled programs called in turn, because Fourier transforms
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from typing import Any
 
@@ -16,38 +15,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell.nonlinear.fields import tangent_forces
-from scalebridge.cell.nonlinear.space import Fluctuations
+from scalebridge.cell.nonlinear.linearization import KrylovResult, Linearization
 from scalebridge.numerics.compiling import quick_jit
-from scalebridge.numerics.conjugate_gradients import Vector
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Linearization:
-    """One linearized batch of cells: tangent on padded voxels (points, entries, B, *padded), divided by the scale of
-    the reference; free (K, m): 1 where E follows from a mean flux, 0 where it is given."""
-
-    space: Fluctuations
-    tangent: jax.Array
-    symmetric: bool
-    budget: float
-
-    def apply(self, w: Vector, macro: jax.Array, summed: bool = True) -> tuple[Vector, jax.Array]:
-        """(B^T T (B w + E) restricted, V <T (B w + E)>)."""
-        elements = self.space.elements
-        q, s = tangent_forces(elements, self.tangent, w, macro, self.budget, self.symmetric, summed)
-        return self.space.restrict(q), s
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class KrylovResult:
-    """dw c x (K, *nodes), dE (K, m); steps and relative residuals (K,); whether negative curvature was met (K,)."""
-
-    w: Vector
-    macro: jax.Array
-    steps: np.ndarray
-    residual: np.ndarray
-    indefinite: np.ndarray
+from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, combine
 
 
 def conjugate_gradients(
@@ -65,7 +35,7 @@ def conjugate_gradients(
     """
     space = linear.space
     elements = space.elements
-    inverse = jnp.asarray(np.linalg.inv(space.reference.matrix) / elements.volume)
+    inverse = jnp.asarray(space.reference.inverse / elements.volume)
     mixed = bool(np.any(free))
     free_on_device = jnp.asarray(free, jnp.float64)
     r, r_macro = right, right_macro
@@ -94,40 +64,12 @@ def conjugate_gradients(
     return KrylovResult(x, x_macro, steps, residual, np.asarray(indefinite))
 
 
-def dot(a: Vector, b: Vector) -> jax.Array:
-    """Member by member, summed in float64. Shapes: c x (K, *nodes) -> (K,)."""
-    axes = tuple(range(1, a[0].ndim))
-    return sum(
-        (jnp.sum(u * v, axis=axes, dtype=jnp.float64) for u, v in zip(a, b, strict=True)),
-        jnp.zeros(a[0].shape[0], jnp.float64),
-    )
-
-
-def _scaled(factor: jax.Array, v: jax.Array) -> jax.Array:
-    return factor.astype(v.dtype).reshape(-1, *(1,) * (v.ndim - 1))
-
-
-def solve_linear(
-    linear: Linearization,
-    right: Vector,
-    right_macro: jax.Array,
-    free: np.ndarray,
-    tolerance: np.ndarray,
-    max_steps: int,
-) -> KrylovResult:
-    """Conjugate gradients where the tangent is symmetric, stabilized biconjugate gradients where it is not."""
-    from scalebridge.cell.nonlinear.biconjugate import biconjugate_gradients
-
-    method = conjugate_gradients if linear.symmetric else biconjugate_gradients
-    return method(linear, right, right_macro, free, tolerance, max_steps)
-
-
 @quick_jit
 def _begin(
     r: Vector, r_macro: jax.Array, z: Vector, inverse: jax.Array, free: jax.Array
 ) -> tuple[Vector, jax.Array, jax.Array]:
     z_macro = ((r_macro * free) @ inverse) * free
-    return z, z_macro, dot(r, z) + jnp.sum(r_macro * z_macro, axis=1)
+    return z, z_macro, batch_dot(r, z) + jnp.sum(r_macro * z_macro, axis=1)
 
 
 @functools.partial(quick_jit, donate_argnums=(0, 2))
@@ -136,13 +78,13 @@ def _descend(
     q_macro: jax.Array, free: jax.Array, rz: jax.Array, active: jax.Array, indefinite: jax.Array,
 ) -> tuple[Any, ...]:  # fmt: skip
     q_macro = q_macro * free
-    curvature = dot(p, q) + jnp.sum(p_macro * q_macro, axis=1)
+    curvature = batch_dot(p, q) + jnp.sum(p_macro * q_macro, axis=1)
     bad = active & ~(curvature > 0)
     first = bad & ~_any(x) & ~jnp.any(x_macro != 0, axis=1)
     alpha = jnp.where(active & ~bad, rz / jnp.where(curvature > 0, curvature, 1), 0.0)
     beta = jnp.where(first, 1.0, alpha)  # nothing better is known than the preconditioned residual
-    x = tuple(a + _scaled(beta, a) * b for a, b in zip(x, p, strict=True))
-    r = tuple(a - _scaled(alpha, a) * b for a, b in zip(r, q, strict=True))
+    x = combine(x, beta, p)
+    r = combine(r, -alpha, q)
     x_macro = x_macro + beta[:, None] * p_macro
     r_macro = r_macro - alpha[:, None] * q_macro
     return x, x_macro, r, r_macro, active & ~bad, indefinite | bad
@@ -162,10 +104,10 @@ def _turn(
     rz: jax.Array, goal: jax.Array, active: jax.Array,
 ) -> tuple[Any, ...]:  # fmt: skip
     z_macro = ((r_macro * free) @ inverse) * free
-    new = dot(r, z) + jnp.sum(r_macro * z_macro, axis=1)
+    new = batch_dot(r, z) + jnp.sum(r_macro * z_macro, axis=1)
     # Members that are done keep their residual; a rounding that spoils the sign ends a member as well.
     new = jnp.where(active, new, rz)
     beta = jnp.where(active & (rz > 0), new / jnp.where(rz > 0, rz, 1), 0.0)
-    p = tuple(a + _scaled(beta, a) * b for a, b in zip(z, p, strict=True))
+    p = combine(z, beta, p)
     p_macro = z_macro + beta[:, None] * p_macro
     return p, p_macro, new, active & (new > goal)

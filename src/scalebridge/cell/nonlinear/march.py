@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.cell.nonlinear.fields import point_drives
-from scalebridge.cell.nonlinear.krylov import solve_linear
+from scalebridge.cell.nonlinear.linear_solve import solve_linear
 from scalebridge.cell.nonlinear.loading import Leg
 from scalebridge.cell.nonlinear.newton import Batch, Start, linearize, solve_equilibrium, virgin_start
 from scalebridge.cell.nonlinear.points import ask

@@ -18,14 +18,15 @@ import numpy as np
 
 from scalebridge.cell.nonlinear.elements import VoxelElements
 from scalebridge.cell.nonlinear.fields import flux_forces, inner_voxels, point_drives, tangent_entries
-from scalebridge.cell.nonlinear.krylov import Linearization, dot, solve_linear
+from scalebridge.cell.nonlinear.linear_solve import solve_linear
+from scalebridge.cell.nonlinear.linearization import Linearization
 from scalebridge.cell.nonlinear.points import Answer, Points, ask, collect_points
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov, NonlinearCell
 from scalebridge.cell.nonlinear.space import Fluctuations, Reference, fluctuations, reference_of, remove_mean
 from scalebridge.cell.session import slab_budget
 from scalebridge.core.status import Status
 from scalebridge.numerics.compiling import quick_jit
-from scalebridge.numerics.conjugate_gradients import Vector
+from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, combine, wide
 
 LEAST_FORCING = 1e-6  # single precision solves no better
 HALVINGS = 6
@@ -147,7 +148,7 @@ def _evaluate(
         # Steps come in single precision: what they leave of <B w> would spoil the Hill-Mandel identity.
         w = _without_mean(elements, w)
     drives = point_drives(elements, w, jnp.asarray(drive), budget)
-    inverse = np.linalg.inv(reference.matrix)
+    inverse = reference.inverse
     answer = ask(
         batch.points, start.state, drives.reshape(*drives.shape[:3], -1), dt, tangent=True, scale=reference.scale,
         metric=inverse,
@@ -158,7 +159,7 @@ def _evaluate(
     single = tuple(v.astype(batch.space.dtype) for v in residual)
     z = batch.space.precondition(single)
     squared = (
-        np.asarray(dot(single, z))
+        np.asarray(batch_dot(single, z))
         + np.einsum("bi,ij,bj->b", macro, np.where(free[:, None] & free[None], inverse, 0.0), macro)
         / elements.volume
     )
@@ -198,21 +199,15 @@ def solve_until(
     history, linear_steps = [now.norm], []
     forcing = np.full(batch.cells, method.forcing)
     reason = [""] * batch.cells
-    given_up = np.zeros(batch.cells, bool)
+    given_up = now.answer.failed > 0
     for step in range(method.steps):
         active = (now.norm > method.tolerance) & ~given_up
         if not active.any() or (step > 0 and active.sum() <= few):
             break
-        if step == 0 and np.any(~np.isfinite(now.norm) & (now.answer.failed > 0)):
-            given_up |= now.answer.failed > 0
-            active &= ~given_up
-            if not active.any():
-                break
         linear = linearize(batch, now.answer, slab_budget())
         enough = np.where(now.norm > 0, 0.2 * method.tolerance / np.maximum(now.norm, 1e-300), 1.0)
         tolerance = np.clip(np.maximum(forcing, enough), LEAST_FORCING, 0.5)
-        mask = jnp.asarray(active, now.residual[0].dtype)
-        right = tuple(v * mask.reshape(-1, *(1,) * elements.ndim) for v in now.residual)
+        right = tuple(v * wide(jnp.asarray(active), v) for v in now.residual)
         step_taken = solve_linear(
             linear, right, jnp.asarray(now.residual_macro * active[:, None]),
             np.broadcast_to(free, now.residual_macro.shape), tolerance, method.krylov,
@@ -227,8 +222,7 @@ def solve_until(
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(np.isfinite(before.norm) & (before.norm > 0), now.norm / before.norm, 1.0)
         forcing = np.clip(0.5 * np.minimum(ratio, 1.0) ** 2, LEAST_FORCING, method.forcing)
-        stuck = active & ~np.isfinite(now.norm)
-        given_up |= stuck
+        given_up |= active & ~np.isfinite(now.norm)
     assert now.answer.tangent is not None
     status = []
     for b in range(batch.cells):
@@ -267,8 +261,7 @@ def _line_search(
     length = np.ones(batch.cells)
     trial = before
     for _ in range(HALVINGS):
-        factor = jnp.asarray(length).reshape(-1, *(1,) * batch.elements.ndim)
-        new = tuple(a + factor * b.astype(a.dtype) for a, b in zip(before.w, w, strict=True))
+        new = combine(before.w, jnp.asarray(length), w)
         trial = _evaluate(batch, start, new, before.drive + length[:, None] * macro, target, free, dt)
         worse = active & (~np.isfinite(trial.norm) | (must_fall & (trial.norm > 2 * before.norm)))
         if not worse.any():

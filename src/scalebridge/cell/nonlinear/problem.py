@@ -10,7 +10,8 @@ import jax
 import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, Periodic
-from scalebridge.cell.nonlinear.elements import Integration, VoxelElements, spacing_of
+from scalebridge.cell.nonlinear.elements import Integration, VoxelElements
+from scalebridge.cell.operator import normalized_spacing
 from scalebridge.core.errors import InputError, LawError
 from scalebridge.core.status import Status
 from scalebridge.grid import VoxelGrid
@@ -65,7 +66,7 @@ class NonlinearCell:
             else:
                 integration = Integration.EIGHT_POINTS
         return VoxelElements(
-            self.grid.shape, spacing_of(self.grid.cell_size), kinematics, integration, periodic
+            self.grid.shape, normalized_spacing(self.grid.cell_size), kinematics, integration, periodic
         )
 
 

@@ -28,6 +28,7 @@ from scalebridge.cell.preconditioner import (
     solve_frequencies,
     to_frequencies,
 )
+from scalebridge.cell.reference import isotropic_part
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector
 
@@ -40,6 +41,11 @@ class Reference(NamedTuple):
     matrix: np.ndarray
     scale: float
 
+    @property
+    def inverse(self) -> np.ndarray:
+        """The compliance (m, m), which measures fluxes."""
+        return np.linalg.inv(self.matrix)
+
 
 def reference_of(elements: VoxelElements, mean: np.ndarray) -> Reference:
     """A homogeneous reference from the mean tangent (m, m) of a cell: the nearest isotropic one."""
@@ -51,19 +57,18 @@ def reference_of(elements: VoxelElements, mean: np.ndarray) -> Reference:
         k[k <= 0] = max(float(k.max()), 1e-3)
         return Reference(k, np.diag(k), scale)
     if kinematics.symmetric:
-        trace, double = mean[:ndim, :ndim].sum(), np.trace(mean)
+        normal, double = mean[:ndim, :ndim].sum(), np.trace(mean)
         unit, whole = np.zeros(len(mean)), np.eye(len(mean))
         unit[:ndim] = 1.0
     else:
         unit = np.eye(ndim).reshape(-1)
         swapped = np.arange(ndim * ndim).reshape(ndim, ndim).T.reshape(-1)
         symmetric = (np.eye(ndim * ndim) + np.eye(ndim * ndim)[swapped]) / 2
-        trace, double = unit @ mean @ unit, np.trace(symmetric @ mean @ symmetric)
+        normal, double = unit @ mean @ unit, np.trace(symmetric @ mean @ symmetric)
         whole = np.eye(ndim * ndim)  # rotations get the shear modulus, too: without it the matrix is singular
-    # trace = d^2 lame + 2 d shear, double = d lame + (d^2 + d) shear
-    shear = (double - trace / ndim) / (ndim * ndim + ndim - 2)
+    bulk, shear = isotropic_part(normal, double, ndim)
     shear = max(float(shear), 1e-3)
-    lame = max(float((trace - 2 * ndim * shear) / ndim**2), 0.0)
+    lame = max(float(bulk - 2 * shear / ndim), 0.0)
     return Reference(np.array([lame, shear]), lame * np.outer(unit, unit) + 2 * shear * whole, scale)
 
 

@@ -12,12 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell.nonlinear.krylov import Linearization, dot, solve_linear
+from scalebridge.cell.nonlinear.linear_solve import solve_linear
+from scalebridge.cell.nonlinear.linearization import Linearization
 from scalebridge.cell.nonlinear.newton import Batch
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
 from scalebridge.cell.session import slab_budget
 from scalebridge.core.errors import ConvergenceError
-from scalebridge.numerics.conjugate_gradients import Vector
+from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, wide
 
 NOISE = 1e-5  # relative out-of-balance flux that single precision cannot tell from none
 TOLERANCE = 1e-4  # of the linear solves: 1e-8 of a symmetric tangent
@@ -40,7 +41,6 @@ def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np
     elements, m = batch.elements, batch.elements.size
     symmetric = batch.points.symmetric
     linear = Linearization(batch.space, equilibrium.tangent, symmetric, slab_budget())
-    result = np.zeros((batch.cells, m, m))
     together = int(np.clip(method.memory // max(_bytes(batch), 1), 1, m))
     fields, forces, sums = [], [], []
     for first in range(0, m, together):
@@ -77,14 +77,14 @@ def _without_noise(batch: Batch, right: Vector, flux: np.ndarray) -> Vector:
 
     flux (K, m): the integral of T e. To solve for rounding would take as long as for a load, and mean nothing.
     """
-    inverse = np.linalg.inv(batch.reference.matrix)
+    inverse = batch.reference.inverse
     size = np.einsum("ki,ij,kj->k", flux, inverse, flux) / batch.elements.volume
-    squared = np.asarray(dot(right, batch.space.precondition(right)))
-    real = jnp.asarray(squared > NOISE**2 * size, batch.space.dtype)
-    return tuple(v * real.reshape(-1, *(1,) * batch.elements.ndim) for v in right)
+    squared = np.asarray(batch_dot(right, batch.space.precondition(right)))
+    real = jnp.asarray(squared > NOISE**2 * size)
+    return tuple(v * wide(real, v) for v in right)
 
 
-def _products(cells: int, fields: list, forces: list) -> np.ndarray:
+def _products(cells: int, fields: list[Vector], forces: list[Vector]) -> np.ndarray:
     """dw_i . f_j for all pairs of loads of a cell: (B, m, m)."""
     rows = []
     for w in fields:
@@ -97,7 +97,7 @@ def _products(cells: int, fields: list, forces: list) -> np.ndarray:
                 for j in range(others):
                     a = tuple(v.reshape(cells, many, *v.shape[1:])[:, i] for v in w)
                     b = tuple(v.reshape(cells, others, *v.shape[1:])[:, j] for v in f)
-                    block[:, i, j] = np.asarray(dot(a, b))
+                    block[:, i, j] = np.asarray(batch_dot(a, b))
             row.append(block)
         rows.append(np.concatenate(row, axis=2))
     return np.concatenate(rows, axis=1)
