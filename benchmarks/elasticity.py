@@ -17,14 +17,12 @@ time from the start of the process to the tensor. Like the others' this tensor c
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import subprocess
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from _fans import relative_tolerance, run_fans
 from _measuring import Record, fresh, judge, print_table, print_targets, resident, run_python, since_start
 
 QUOTED = {"fans_seconds_per_iteration": 0.195, "mugrid_seconds": 73.0}
@@ -84,53 +82,27 @@ def measure_ours(size: int, element: str, residual: float) -> dict[str, Any]:
 
 def measure_fans(program: str, processes: int, size: int, element: str, residual: float) -> dict[str, Any]:
     """FANS on the same voxels, one load path per unit strain, relative L2 residual."""
-    import h5py
-
     from scalebridge.microstructure import generate
 
-    with tempfile.TemporaryDirectory() as folder:
-        where = Path(folder)
-        with h5py.File(where / "image.h5", "w") as file:
-            file["ms"] = generate.sphere_array(size, radius=0.25).labels
-        bulk, shear = [E / (3 * (1 - 2 * 0.3)) for E in (1.0, 10.0)], [E / (2 * 1.3) for E in (1.0, 10.0)]
-        task = {
-            "microstructure": {"filepath": "image.h5", "datasetname": "/ms", "L": [1.0, 1.0, 1.0]},
-            "problem_type": "mechanical",
-            "strain_type": "small",
-            "materials": [
-                {
-                    "phases": [0, 1],
-                    "matmodel": "LinearElasticIsotropic",
-                    "material_properties": {"bulk_modulus": bulk, "shear_modulus": shear},
-                }
-            ],
-            "FE_type": FANS_ELEMENT[element],
-            "method": "cg",
-            "error_parameters": {"measure": "L2", "type": "relative", "tolerance": residual},
-            "n_it": 500,
+    bulk, shear = [E / (3 * (1 - 2 * 0.3)) for E in (1.0, 10.0)], [E / (2 * 1.3) for E in (1.0, 10.0)]
+    material = {
+        "phases": [0, 1], "matmodel": "LinearElasticIsotropic",
+        "material_properties": {"bulk_modulus": bulk, "shear_modulus": shear},
+    }  # fmt: skip
+    done = run_fans(
+        program, processes, generate.sphere_array(size, radius=0.25).labels,
+        {
+            "strain_type": "small", "materials": [material], "FE_type": FANS_ELEMENT[element], "n_it": 500,
+            "error_parameters": relative_tolerance(residual),
             "macroscale_loading": [[load] for load in UNIT_LOADS],
-            "results": ["stress_average"],
-        }
-        (where / "task.json").write_text(json.dumps(task))
-        command = ["mpiexec", "--allow-run-as-root", "-n", str(processes), str(Path(program).resolve())]
-        begin = time.perf_counter()
-        done = subprocess.run(
-            [*command, "task.json", "result.h5"], cwd=where, capture_output=True, text=True, check=False
-        )
-        seconds = time.perf_counter() - begin
-    if done.returncode:
-        raise SystemExit(f"FANS failed (exit code {done.returncode}):\n{(done.stdout + done.stderr)[-3000:]}")
-    times = [float(v) for v in re.findall(r"Total Time per iteration \.+\s+([\d.]+)", done.stdout)]
-    totals = [float(v) for v in re.findall(r"Total Time \.+\s+([\d.]+)", done.stdout)]
-    stress = re.findall(r"Effective Stress \.\. \(([^)]*)\)", done.stdout)
-    first = [float(v) for v in stress[0].split()]
-    steps = [round(total / each) for total, each in zip(totals, times, strict=True)]
+        },
+    )  # fmt: skip
     return {
-        "cold_seconds": seconds,
-        "warm_seconds": sum(totals),
-        "seconds_per_iteration": sum(totals) / sum(steps),
-        "iterations": steps,
-        "stress": first[:2],
+        "cold_seconds": done.seconds,
+        "warm_seconds": sum(done.totals),
+        "seconds_per_iteration": sum(done.totals) / sum(done.iterations),
+        "iterations": done.iterations,
+        "stress": done.stresses[0][:2],
     }
 
 

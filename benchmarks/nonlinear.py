@@ -16,14 +16,11 @@ of an increment. Tolerance: ours 1e-8 of the stress (in energy); FANS a relative
 from __future__ import annotations
 
 import argparse
-import json
-import re
-import subprocess
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from _fans import relative_tolerance, run_fans
 from _measuring import Record, fresh, judge, print_table, print_targets, resident
 
 BULK, SHEAR, YIELD = (62.5, 222.222), (28.8462, 166.6667), 0.1
@@ -127,8 +124,6 @@ def measure_batch(count: int, size: int = 16) -> dict[str, Any]:
 
 def measure_fans(program: str, law: str, element: str, size: int) -> dict[str, Any]:
     """FANS on the same voxels, elements and increments, both cores."""
-    import h5py
-
     from scalebridge.microstructure import generate
 
     if law == "j2":
@@ -153,34 +148,19 @@ def measure_fans(program: str, law: str, element: str, size: int) -> dict[str, A
         ]
         kind = "large"
         path = [[1, SLIDE * (n + 1) / STEPS, 0, 0, 1, 0, 0, 0, 1] for n in range(STEPS)]
-    with tempfile.TemporaryDirectory() as folder:
-        where = Path(folder)
-        with h5py.File(where / "image.h5", "w") as file:
-            file["ms"] = generate.sphere_array(size, radius=0.25).labels
-        task = {
-            "microstructure": {"filepath": "image.h5", "datasetname": "/ms", "L": [1.0, 1.0, 1.0]},
-            "problem_type": "mechanical", "strain_type": kind, "materials": materials,
-            "FE_type": FANS_ELEMENT[element], "method": "cg",
-            "error_parameters": {"measure": "L2", "type": "relative", "tolerance": THEIRS},
-            "n_it": 2000, "macroscale_loading": [path], "results": ["stress_average"],
-        }  # fmt: skip
-        (where / "task.json").write_text(json.dumps(task))
-        command = ["mpiexec", "--allow-run-as-root", "-n", "2", str(Path(program).resolve())]
-        begin = time.perf_counter()
-        done = subprocess.run(
-            [*command, "task.json", "result.h5"], cwd=where, capture_output=True, text=True, check=False
-        )
-        seconds = time.perf_counter() - begin
-    if done.returncode:
-        raise SystemExit(f"FANS failed (exit code {done.returncode}):\n{(done.stdout + done.stderr)[-3000:]}")
-    each = [float(v) for v in re.findall(r"Total Time per iteration \.+\s+([\d.]+)", done.stdout)]
-    totals = [float(v) for v in re.findall(r"Total Time \.+\s+([\d.]+)", done.stdout)]
-    stress = re.findall(r"Effective Stress \.\. \(([^)]*)\)", done.stdout)
+    labels = generate.sphere_array(size, radius=0.25).labels
+    done = run_fans(
+        program, 2, labels,
+        {
+            "strain_type": kind, "materials": materials, "FE_type": FANS_ELEMENT[element], "n_it": 2000,
+            "error_parameters": relative_tolerance(THEIRS), "macroscale_loading": [path],
+        },
+    )  # fmt: skip
     return {
-        "cold_seconds": seconds,
-        "seconds_per_increment": sum(totals) / STEPS,
-        "iterations": [round(t / e) for t, e in zip(totals, each, strict=True)],
-        "flux": [float(v) for v in stress[-1].split()][:2] if stress else None,
+        "cold_seconds": done.seconds,
+        "seconds_per_increment": sum(done.totals) / STEPS,
+        "iterations": done.iterations,
+        "flux": done.stresses[-1][:2] if done.stresses else None,
     }
 
 

@@ -24,7 +24,7 @@ def script(monkeypatch: pytest.MonkeyPatch):
         return importlib.import_module(name)
 
     yield load
-    for name in [*SCRIPTS, "_measuring", "_images"]:
+    for name in [*SCRIPTS, "_measuring", "_images", "_fans"]:
         sys.modules.pop(name, None)
 
 
@@ -112,6 +112,19 @@ def test_ratios_are_ours_over_theirs(script, capsys):
     assert all("quoted" in v["target"] for v in quoted)
     assert elasticity.judged(64, ours, {}) == []  # the quoted figures hold for 128^3 only
     capsys.readouterr()
+
+
+def test_what_the_peer_prints_is_read(script):
+    printed = """Effective Stress .. (1.5 -0.25 3e-2)
+Total Time per iteration ......... 0.5
+Total Time ....................... 2.0
+Effective Stress .. (3.0 -0.5 6e-2)
+Total Time per iteration ......... 0.25
+Total Time ....................... 1.75
+"""
+    found = script("_fans").read_output(printed, 9.0)
+    assert (found.seconds, found.totals, found.iterations) == (9.0, [2.0, 1.75], [4, 7])
+    assert found.stresses == [[1.5, -0.25, 0.03], [3.0, -0.5, 0.06]]
 
 
 def test_iterations_that_hit_their_limit_are_no_success(script):

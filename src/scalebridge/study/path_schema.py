@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, final
 
 from pydantic import Field, field_validator
 
-from scalebridge.study.schema import ImageSection, Quantity, Section, Text
+from scalebridge.study.schema import ImageSection, Quantity, Section, Text, require_labels_once
 
 VOID = "void"
 
@@ -68,10 +68,7 @@ class PathStudy(Section):
     @field_validator("law")
     @classmethod
     def _labels_once(cls, value: list[LawSection]) -> list[LawSection]:
-        labels = [section.label for section in value]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"label {label} is given {labels.count(label)} times; each label once")
+        require_labels_once([section.label for section in value], "label")
         return value
 
     def settings(self) -> dict[str, Any]:

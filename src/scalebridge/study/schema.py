@@ -6,6 +6,7 @@ A study is data: plain numbers and words, checked here, turned into images, laws
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, final
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -26,6 +27,13 @@ class Section(BaseModel):
     """Unknown keys are errors, nothing is converted silently, values never change."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def require_labels_once(labels: Sequence[int], each: str) -> None:
+    """Fails when: a label is given twice (ValueError, as validators raise it); `each` names what has one."""
+    for label in labels:
+        if labels.count(label) > 1:
+            raise ValueError(f"label {label} is given {labels.count(label)} times; each {each} once")
 
 
 @final
@@ -173,10 +181,7 @@ class Study(Section):
     @field_validator("phase")
     @classmethod
     def _labels_once(cls, value: list[PhaseSection]) -> list[PhaseSection]:
-        labels = [phase.label for phase in value]
-        for label in labels:
-            if labels.count(label) > 1:
-                raise ValueError(f"label {label} is given {labels.count(label)} times; each phase once")
+        require_labels_once([phase.label for phase in value], "phase")
         return value
 
     def settings(self) -> dict[str, Any]:
