@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalebridge import __version__
+from scalebridge.cli.presentation import Presentation, repeatable_study
 from scalebridge.cli.progress import Progress
 from scalebridge.cli.wrapping import wrapped
 from scalebridge.core.compilation_cache import enable_compilation_cache
@@ -19,21 +20,9 @@ from scalebridge.study.disk import planned_shape, results_bytes
 from scalebridge.study.folder import RunFolder, check_output, claim, run_key, settings_seen_from
 from scalebridge.study.plan import Plan, prepare
 from scalebridge.study.schema import Study
-from scalebridge.study.toml_text import to_toml
 
 if TYPE_CHECKING:
     from scalebridge.homogenize.result import HomogenizationResult
-
-
-@dataclasses.dataclass(frozen=True)
-class Presentation:
-    """How a run speaks and whether it may overwrite."""
-
-    json: bool = False
-    quiet: bool = False
-    force: bool = False
-    dry_run: bool = False
-    progress: str = "auto"
 
 
 def execute(study: Study, base: Path | str, show: Presentation) -> int:
@@ -53,19 +42,16 @@ def execute(study: Study, base: Path | str, show: Presentation) -> int:
         running = claimed.run(_key(study, plan), needed_bytes=results_bytes(study, plan.image.grid.shape))
         if running.resumed and not show.quiet:
             print(f"Resuming the interrupted run in {folder}.", file=sys.stderr)
-        running.begin(_study_text(study, base, folder))
+        running.begin(repeatable_study(settings_seen_from(folder, study, base)))
         result = _solved(plan, show, running)
     _print_result(result, show)
-    if not (show.json or show.quiet):
-        names = ", ".join(sorted(path.name for path in folder.iterdir()))
-        print("\n" + wrapped(f"Written to {folder}: {names}"))
+    show.tell_written(folder)
     return result.status.exit_code
 
 
 def _prepared(study: Study, base: Path | str, show: Presentation) -> Plan:
     plan = prepare(study, base)
-    if not (show.dry_run or show.json or show.quiet):
-        print(wrapped(plan.words) + "\n", flush=True)
+    show.announce(plan.words)
     return plan
 
 
@@ -104,11 +90,6 @@ def _write(result: HomogenizationResult, folder: RunFolder, fields: bool) -> Non
         paths = write_results(kept, folder.path, force=True)
         page = write_report(result, folder.path, force=True)
     folder.finish(plain(result.provenance), tuple(path.name for path in (*paths, page)))
-
-
-def _study_text(study: Study, base: Path | str, folder: Path) -> str:
-    head = f"# Written by scalebridge {__version__}. Repeat this run with\n#   scalebridge run study.toml\n\n"
-    return head + to_toml(settings_seen_from(folder, study, base))
 
 
 def _print_plan(plan: Plan, show: Presentation) -> int:

@@ -6,8 +6,7 @@ import json as json_module
 import sys
 from pathlib import Path
 
-from scalebridge import __version__
-from scalebridge.cli.execute import Presentation
+from scalebridge.cli.presentation import Presentation, repeatable_study
 from scalebridge.cli.progress import Progress
 from scalebridge.cli.wrapping import wrapped
 from scalebridge.core.compilation_cache import enable_compilation_cache
@@ -18,7 +17,6 @@ from scalebridge.study.folder import check_output, claim
 from scalebridge.study.path_folder import PathFolder, fields_bytes, open_path_folder
 from scalebridge.study.path_plan import PathPlan, prepare_path, run_path
 from scalebridge.study.path_schema import PathStudy
-from scalebridge.study.toml_text import to_toml
 
 
 def execute_path(study: PathStudy, base: Path | str, show: Presentation) -> int:
@@ -39,20 +37,16 @@ def execute_path(study: PathStudy, base: Path | str, show: Presentation) -> int:
                 f"Resuming the interrupted path in {folder} after increment {running.reached}.",
                 file=sys.stderr,
             )
-        head = f"# Written by scalebridge {__version__}. Repeat this run with\n#   scalebridge run study.toml\n\n"
-        running.begin(head + to_toml(running.settings(study, base)))
+        running.begin(repeatable_study(running.settings(study, base)))
         result = _solved(plan, show, running)
     code = _print_result(result, show)
-    if not (show.json or show.quiet):
-        names = ", ".join(sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")))
-        print("\n" + wrapped(f"Written to {folder}: {names}"))
+    show.tell_written(folder)
     return code
 
 
 def _prepared(study: PathStudy, base: Path | str, show: Presentation) -> PathPlan:
     plan = prepare_path(study, base)
-    if not (show.dry_run or show.json or show.quiet):
-        print(wrapped(plan.words) + "\n", flush=True)
+    show.announce(plan.words)
     return plan
 
 

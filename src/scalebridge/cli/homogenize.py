@@ -103,7 +103,8 @@ def homogenize(
         },
         "output": {"fields": fields} | ({"folder": output} if output is not None else {}),
     }
-    from scalebridge.cli.execute import Presentation, execute
+    from scalebridge.cli.execute import execute
+    from scalebridge.cli.presentation import Presentation
     from scalebridge.study.parse import study_from_data
 
     try:

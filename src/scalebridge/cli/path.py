@@ -111,8 +111,8 @@ def path(
         "leg": [_leg(text) for text in leg],
         "output": {"folder": output} if output is not None else {},
     }
-    from scalebridge.cli.execute import Presentation
     from scalebridge.cli.follow import execute_path
+    from scalebridge.cli.presentation import Presentation
     from scalebridge.study.path_parse import path_study_from_data
 
     try:

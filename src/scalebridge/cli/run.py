@@ -45,7 +45,8 @@ def run(
     """
     from pathlib import Path
 
-    from scalebridge.cli.execute import Presentation, execute
+    from scalebridge.cli.execute import execute
+    from scalebridge.cli.presentation import Presentation
     from scalebridge.study.parse import load_study
     from scalebridge.study.path_parse import is_path_study, load_path_study
 
