@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
+from typing import Any
+
 import numpy as np
+import pytest
 
 from scalebridge import Elasticity
 from scalebridge.cell.boundary import AbstractBoundary, KinematicUniform, Periodic, StaticUniform
@@ -22,6 +26,21 @@ NORTON = NortonCreep(70e9, 26e9, 1e-2, 50e6, 4.0)
 SOFT_RUBBER, HARD_RUBBER = NeoHooke(5e6, 1e6), NeoHooke(30e6, 8e6)
 
 BOUNDARIES: tuple[AbstractBoundary, ...] = (Periodic(), KinematicUniform(), StaticUniform())
+
+
+def under_every_boundary(names: Iterable[str], quick: Collection[str]) -> list[Any]:
+    """Parameters (name, boundary): all names under all conditions; other than periodic ones only of `quick` names,
+    the rest is slow (every pair compiles programs of its own)."""
+    return [
+        pytest.param(
+            name,
+            boundary,
+            id=f"{name}-{type(boundary).__name__}",
+            marks=[] if boundary.periodic or name in quick else [pytest.mark.slow],
+        )
+        for name in names
+        for boundary in BOUNDARIES
+    ]
 
 
 def corner(n: int = 4) -> np.ndarray:

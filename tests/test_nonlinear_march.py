@@ -25,6 +25,7 @@ from nonlinear_cells import (
     corner,
     drives_at_points,
     scattered,
+    under_every_boundary,
 )
 from scalebridge.cell.boundary import AbstractBoundary
 from scalebridge.cell.nonlinear import Integration, NewtonKrylov, prepare, virgin_start
@@ -222,19 +223,7 @@ HILL_MANDEL: dict[str, tuple[tuple[AbstractPointLaw, AbstractPointLaw], list[Leg
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "boundary"),
-    [
-        pytest.param(
-            name,
-            boundary,
-            id=f"{name}-{type(boundary).__name__}",
-            marks=[] if boundary.periodic or name == "J2, uniaxial stress" else [pytest.mark.slow],
-        )
-        for name in HILL_MANDEL
-        for boundary in BOUNDARIES
-    ],
-)
+@pytest.mark.parametrize(("name", "boundary"), under_every_boundary(HILL_MANDEL, ["J2, uniaxial stress"]))
 def test_the_work_of_the_means_is_the_mean_work(name: str, boundary: AbstractBoundary) -> None:
     laws, legs = HILL_MANDEL[name]
     batch = prepare(cell_of(corner(4), laws, boundary))

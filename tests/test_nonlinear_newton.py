@@ -22,6 +22,7 @@ from nonlinear_cells import (
     corner,
     next_start,
     scattered,
+    under_every_boundary,
 )
 from scalebridge.cell.boundary import AbstractBoundary
 from scalebridge.cell.nonlinear import (
@@ -57,19 +58,7 @@ def batch_of(name: str, boundary: AbstractBoundary) -> Batch:
     return prepare(cell_of(np.ascontiguousarray(labels), COMPOSITES[name][0], boundary))
 
 
-@pytest.mark.parametrize(
-    ("name", "boundary"),
-    [
-        pytest.param(
-            name,
-            boundary,
-            id=f"{name}-{type(boundary).__name__}",
-            marks=[] if boundary.periodic or name == "J2" else [pytest.mark.slow],
-        )
-        for name in COMPOSITES
-        for boundary in BOUNDARIES
-    ],
-)
+@pytest.mark.parametrize(("name", "boundary"), under_every_boundary(COMPOSITES, ["J2"]))
 def test_taylor_remainder_of_the_macroscopic_tangent_is_of_second_order(
     name: str, boundary: AbstractBoundary
 ) -> None:

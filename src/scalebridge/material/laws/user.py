@@ -41,13 +41,10 @@ def _mapping(values: Mapping[str, Any] | None) -> dict[str, Any]:
     return _floats(dict(values or {}))
 
 
-@final
-class EnergyLaw(AbstractEnergyLaw):
-    """flux = gradient, tangent = Hessian of `function(drive, parameters)`, the energy density of one point (a scalar).
+class AbstractFunctionLaw(AbstractPointLaw):
+    """What laws made of a user's function share: the function, its parameters, what it is driven by, their record.
 
-    The drive is a Mandel strain (6,), F (9,) rows first, or a gradient (3,), by `driven_by` (SMALL_STRAIN, ...).
-    Fails when: on the undeformed point the energy is no scalar, or it, its gradient or its Hessian is not finite
-    (LawError); det F <= 0 counts as failed without asking the function.
+    The virgin point is asked when the law is made, so that a mistake is told before a cell is built.
     """
 
     function: Callable[..., Any] = eqx.field(static=True)
@@ -55,7 +52,10 @@ class EnergyLaw(AbstractEnergyLaw):
     driven_by: Kinematics = eqx.field(static=True)
 
     def __check_init__(self) -> None:
-        _check(self)
+        # Not asked again when JAX rebuilds the law from traced leaves.
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((self.parameters,))):
+            return
+        self.respond(self.initial_state(1), self.kinematics.virgin(3)[None], 1.0)
 
     @property
     def kinematics(self) -> Kinematics:
@@ -64,6 +64,25 @@ class EnergyLaw(AbstractEnergyLaw):
     @property
     def name(self) -> str:
         return _name(self.function)
+
+    def record(self) -> dict[str, Any]:
+        function = self.function
+        return {
+            "law": type(self).__name__,
+            "function": f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', repr(function))}",
+            "parameters": jax.tree.map(lambda value: np.asarray(value).tolist(), self.parameters),
+            "kinematics": self.driven_by.name,
+        }
+
+
+@final
+class EnergyLaw(AbstractFunctionLaw, AbstractEnergyLaw):
+    """flux = gradient, tangent = Hessian of `function(drive, parameters)`, the energy density of one point (a scalar).
+
+    The drive is a Mandel strain (6,), F (9,) rows first, or a gradient (3,), by `driven_by` (SMALL_STRAIN, ...).
+    Fails when: on the undeformed point the energy is no scalar, or it, its gradient or its Hessian is not finite
+    (LawError); det F <= 0 counts as failed without asking the function.
+    """
 
     def energy(self, drive: jax.Array) -> jax.Array:
         value = jnp.asarray(_called(self.function, drive, self.parameters))
@@ -90,12 +109,9 @@ class EnergyLaw(AbstractEnergyLaw):
         _require_finite(self, drive, response, (response.status == FAILED) & admissible)
         return response
 
-    def record(self) -> dict[str, Any]:
-        return _record(self)
-
 
 @final
-class UpdateLaw(AbstractPointLaw):
+class UpdateLaw(AbstractFunctionLaw):
     """The law of `function(state, drive, dt, parameters)`, which returns one of
 
         flux, new state            or            flux, new state, stored energy, dissipated energy
@@ -107,22 +123,8 @@ class UpdateLaw(AbstractPointLaw):
     not finite (LawError).
     """
 
-    function: Callable[..., Any] = eqx.field(static=True)
-    parameters: dict[str, Any] = eqx.field(converter=_mapping)
-    driven_by: Kinematics = eqx.field(static=True)
     virgin: Any = eqx.field(default=(), converter=_floats)
     symmetric: bool = eqx.field(default=False, static=True)
-
-    def __check_init__(self) -> None:
-        _check(self)
-
-    @property
-    def kinematics(self) -> Kinematics:
-        return self.driven_by
-
-    @property
-    def name(self) -> str:
-        return _name(self.function)
 
     @property
     def symmetric_tangent(self) -> bool:
@@ -173,9 +175,6 @@ class UpdateLaw(AbstractPointLaw):
             return dataclasses.replace(response, stored=None, dissipated=None)
         return response
 
-    def record(self) -> dict[str, Any]:
-        return _record(self)
-
 
 def _name(function: Any) -> str:
     return str(getattr(function, "__name__", repr(function)))
@@ -191,13 +190,6 @@ def _called(function: Callable[..., Any], *arguments: Any) -> Any:
             f"{_name(function)} cannot be evaluated: {type(error).__name__}: {str(error).splitlines()[0][:300]} "
             "Use jax.numpy, and jnp.where instead of `if` on values; parameters come as a dictionary."
         ) from error
-
-
-def _check(law: EnergyLaw | UpdateLaw) -> None:
-    """The virgin point answers as expected; not asked again when JAX rebuilds the law from traced leaves."""
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((law.parameters,))):
-        return
-    law.respond(law.initial_state(1), law.kinematics.virgin(3)[None], 1.0)
 
 
 def _require_finite(law: AbstractPointLaw, drive: Any, response: Response, flux_is_bad: np.ndarray) -> None:
@@ -230,13 +222,3 @@ def _require_same_form(law: UpdateLaw, state: Any, new: Any) -> None:
                 f"A part of the state of {law.name} had the shape {jnp.shape(old)} and came back with the shape "
                 f"{jnp.shape(changed)}; expected no change of shape."
             )
-
-
-def _record(law: EnergyLaw | UpdateLaw) -> dict[str, Any]:
-    function = law.function
-    return {
-        "law": type(law).__name__,
-        "function": f"{getattr(function, '__module__', '')}:{getattr(function, '__qualname__', repr(function))}",
-        "parameters": jax.tree.map(lambda value: np.asarray(value).tolist(), law.parameters),
-        "kinematics": law.driven_by.name,
-    }
