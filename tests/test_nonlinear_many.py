@@ -18,6 +18,8 @@ from scalebridge.cell.nonlinear import (
     virgin_start,
 )
 from scalebridge.cell.nonlinear.many import bytes_per_cell
+from scalebridge.cell.nonlinear.tangent import macroscopic_tangent
+from scalebridge.core.errors import ConvergenceError
 from scalebridge.core.status import Status
 from scalebridge.grid import VoxelGrid
 from scalebridge.material.laws import LinearLaw
@@ -70,3 +72,11 @@ def test_a_cell_that_fails_leaves_the_others_alone() -> None:
     bad = found.status.index(Status.MAX_STEPS)
     assert "no equilibrium after 3 Newton iterations" in found.reason[bad]
     assert all(not r for r, s in zip(found.reason, found.status, strict=True) if s is Status.CONVERGED)
+
+
+def test_there_is_no_tangent_without_equilibrium() -> None:
+    cell, strains = cells()
+    batch = prepare(cell)
+    found = solve_many(batch, virgin_start(batch), strains, FREE, 1.0, NewtonKrylov(tolerance=1e-8, steps=3))
+    with pytest.raises(ConvergenceError, match=r"no tangent without equilibrium.*after 3 Newton iterations"):
+        macroscopic_tangent(batch, found)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -21,6 +23,7 @@ from scalebridge.homogenize.path import Moments, PathIncrement, PathResult, foll
 from scalebridge.homogenize.path.exporters import to_csv, to_json
 from scalebridge.homogenize.path.stability import least_ellipticity, least_stiffness, tangent_warnings
 from scalebridge.material.kinematics import FINITE_STRAIN, SMALL_STRAIN
+from scalebridge.material.laws import EnergyLaw
 from scalebridge.numerics.mandel import isotropic_stiffness
 
 LAWS = {0: metal(), 1: None}
@@ -200,6 +203,17 @@ def test_the_resolution_is_assessed_when_asked() -> None:
     assert missed.resolution is None  # too few voxels to coarsen: said, and not met
     assert missed.status is Status.ACCURACY_NOT_MET
     assert any("fewer than 4 voxels" in words for words in missed.warnings)
+
+
+def _offset_energy(strain: jax.Array, parameters: dict[str, jax.Array]) -> jax.Array:
+    return parameters["offset"] + parameters["G"] * jnp.sum(strain**2)
+
+
+def test_energy_is_stored_relative_to_the_virgin_cell() -> None:
+    laws = {0: EnergyLaw(_offset_energy, {"offset": 7e3, "G": 1e9}, SMALL_STRAIN), 1: None}
+    result = follow_path(porous(), laws, (pull(0.001, 1),))
+    last = result.increments[-1]
+    assert last.stored == pytest.approx(last.work, rel=1e-6)
 
 
 def test_tangents_that_lost_stability_are_named() -> None:

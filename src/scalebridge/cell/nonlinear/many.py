@@ -28,7 +28,7 @@ def bytes_per_cell(batch: Batch) -> int:
     elements = batch.elements
     voxels = batch.points.voxels
     entries = len(tangent_entries(elements.size, batch.points.symmetric))
-    states = sum(leaf.nbytes for leaf in jax.tree.leaves(batch.points.initial_state())) / batch.cells
+    states = sum(leaf.nbytes for leaf in jax.tree.leaves(batch.points.only([0]).initial_state()))
     per_point = 3 * elements.size * 8 + 3 * entries * np.dtype(batch.space.dtype).itemsize
     vectors = elements.components * (3 * 8 + 8 * np.dtype(batch.space.dtype).itemsize)
     return int(voxels * (elements.points * per_point + vectors) + 3 * states)
@@ -43,56 +43,51 @@ def solve_many(
     """
     given = np.asarray(flux_given, bool)
     most = int(max(1, method.memory // max(bytes_per_cell(batch), 1)))
-    pieces: dict[int, Equilibrium] = {}
+    parts: list[tuple[np.ndarray, Equilibrium]] = []
     with jax.enable_x64(True):
         for first in range(0, batch.cells, most):
-            _solve_chunk(
-                batch,
-                start,
-                target,
-                given,
-                dt,
-                method,
-                np.arange(first, min(first + most, batch.cells)),
-                pieces,
-            )
-        return _joined([pieces[n] for n in range(batch.cells)])
+            rows = np.arange(first, min(first + most, batch.cells))
+            parts += _solve_chunk(batch, start, target, given, dt, method, rows)
+        order = np.argsort(np.concatenate([rows for rows, _ in parts]))
+        joined = _joined([found for _, found in parts])
+        return joined if (np.diff(order) == 1).all() else equilibrium_of(joined, order)
 
 
 def _solve_chunk(
     batch: Batch, start: Start, target: np.ndarray, given: np.ndarray, dt: float, method: NewtonKrylov,
-    rows: np.ndarray, pieces: dict[int, Equilibrium],
-) -> None:  # fmt: skip
-    waiting, guess, steps = rows, None, method.steps
-    while len(waiting):
-        part = start_of(start, waiting)
-        if guess is not None:
-            part = dataclasses.replace(part, w=guess[0], drive=guess[1])
+    rows: np.ndarray,
+) -> list[tuple[np.ndarray, Equilibrium]]:  # fmt: skip
+    """The cells of a chunk in the order in which they were done: their numbers, and what was found for them."""
+    parts: list[tuple[np.ndarray, Equilibrium]] = []
+    waiting, part, taken = rows, start_of(start, rows), 0
+    extra = np.zeros(len(rows), bool)  # fills up a batch: not asked for
+    earlier: Equilibrium | None = None
+    while True:
         few = len(waiting) // 2 if len(waiting) > SMALLEST else 0
         found, under_way = solve_until(
-            batch.only(waiting),
-            part,
-            target[waiting],
-            given,
-            dt,
-            dataclasses.replace(method, steps=steps),
-            few,
+            batch.only(waiting), part, target[waiting], given, dt, method, few, taken
         )
-        steps -= len(found.krylov)
-        for n, row in enumerate(waiting):
-            earlier = pieces.get(int(row))
-            if earlier is None or earlier.status[0] is not Status.CONVERGED:
-                pieces[int(row)] = _after(earlier, equilibrium_of(found, [n]))
-        if steps < 1 or not under_way.any():
-            return
-        # Batches of half, a quarter, ... of the cells only, filled up with some that are done: each size compiles once.
-        left = np.flatnonzero(under_way)
+        taken += len(found.krylov)
+        if earlier is not None:
+            found = _after(earlier, found)
+        done = np.flatnonzero(~under_way & ~extra)
+        if len(done):
+            parts.append((waiting[done], equilibrium_of(found, done)))
+        left = np.flatnonzero(under_way & ~extra)
+        if not len(left):
+            return parts
+        # Batches of half, a quarter, ... of the cells only: each size compiles once. Filled up with cells in balance,
+        # which cost no iteration, or, where these are too few, with some of those under way again.
         size = len(waiting)
-        while size // 2 >= max(len(left), 1):
+        while size // 2 >= len(left):
             size //= 2
-        kept = np.sort(np.concatenate([left, np.flatnonzero(~under_way)[: size - len(left)]]))
-        guess = (tuple(v[kept] for v in found.w), found.drive[kept])
-        waiting = waiting[kept]
+        balanced = [n for n, status in enumerate(found.status) if status is Status.CONVERGED]
+        kept = np.concatenate([left, balanced, np.resize(left, size)])[:size].astype(int)
+        extra = np.arange(size) >= len(left)
+        part = dataclasses.replace(
+            start_of(start, waiting[kept]), w=tuple(v[kept] for v in found.w), drive=found.drive[kept]
+        )
+        earlier, waiting = equilibrium_of(found, kept), waiting[kept]
 
 
 def start_of(start: Start, rows: Sequence[int] | np.ndarray) -> Start:
@@ -123,10 +118,8 @@ def equilibrium_of(found: Equilibrium, rows: Sequence[int] | np.ndarray) -> Equi
     )
 
 
-def _after(earlier: Equilibrium | None, later: Equilibrium) -> Equilibrium:
-    """One cell that was carried on: its iterations are those of both parts (the first residual again is the last)."""
-    if earlier is None:
-        return later
+def _after(earlier: Equilibrium, later: Equilibrium) -> Equilibrium:
+    """Cells that were carried on: their iterations are those of both parts (the first residual again is the last)."""
     return dataclasses.replace(
         later,
         residuals=np.concatenate([earlier.residuals, later.residuals[1:]]),

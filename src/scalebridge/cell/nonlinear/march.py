@@ -16,13 +16,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from scalebridge.cell.nonlinear.fields import point_drives
 from scalebridge.cell.nonlinear.linear_solve import solve_linear
 from scalebridge.cell.nonlinear.loading import Leg
-from scalebridge.cell.nonlinear.newton import Batch, Start, linearize, solve_equilibrium, virgin_start
-from scalebridge.cell.nonlinear.points import ask
+from scalebridge.cell.nonlinear.newton import (
+    Batch,
+    Start,
+    answer_at,
+    linearize,
+    solve_equilibrium,
+    virgin_start,
+)
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
-from scalebridge.cell.session import slab_budget
 from scalebridge.core.checkpoint import AbstractStore, NullStore
 from scalebridge.core.errors import ConvergenceError
 from scalebridge.core.progress import AbstractProgress, SilentProgress
@@ -129,16 +133,10 @@ def march(
 def _beginning(batch: Batch, legs: Sequence[Leg]) -> _Place:
     start = virgin_start(batch)
     with jax.enable_x64(True):
-        flux = _flux_at(batch, start)
+        answer = answer_at(batch, start.state, start.w, start.drive, 0.0, tangent=False)
+        flux = answer.mean_flux * batch.reference.scale
     dt = legs[0].duration / legs[0].increments if legs else 0.0
     return _Place(0, 0.0, 0, dt, start.state, start.w, start.drive, flux, start.drive, flux, None)
-
-
-def _flux_at(batch: Batch, start: Start) -> np.ndarray:
-    """The mean flux (B, m) that the cell has already."""
-    drives = point_drives(batch.elements, start.w, jnp.asarray(start.drive), slab_budget())
-    answer = ask(batch.points, start.state, drives.reshape(*drives.shape[:3], -1), 0.0, tangent=False)
-    return answer.mean_flux
 
 
 def _guess(
@@ -156,16 +154,12 @@ def _linear_answer(
     batch: Batch, place: _Place, target: np.ndarray, given: np.ndarray, dt: float, method: NewtonKrylov
 ) -> Start:
     """w and E after the change of load, for the tangents that the points have now."""
-    elements, budget = batch.elements, slab_budget()
+    elements = batch.elements
     unmoved = Start(place.state, place.w, place.drive)
-    drives = point_drives(elements, place.w, jnp.asarray(place.drive), budget)
-    answer = ask(
-        batch.points, place.state, drives.reshape(*drives.shape[:3], -1), dt, tangent=True,
-        scale=batch.reference.scale,
-    )  # fmt: skip
+    answer = answer_at(batch, place.state, place.w, place.drive, dt, tangent=True)
     if answer.failed.any():
         return unmoved
-    linear = linearize(batch, answer, budget)
+    linear = linearize(batch, answer.tangent)
     change = np.where(given, 0.0, target - place.drive)
     zero = tuple(jnp.zeros(v.shape, batch.space.dtype) for v in place.w)
     right, sums = linear.apply(zero, jnp.asarray(change, batch.space.dtype))
@@ -205,7 +199,7 @@ def _restored(batch: Batch, store: AbstractStore) -> _Place | None:
         return None
     with jax.enable_x64(True):
         leg, number, leaves, components, continued = (int(v) for v in arrays["position"])
-        tree = jax.tree.structure(batch.points.initial_state())
+        tree = jax.tree.structure(batch.points.only([0]).initial_state())
         state = jax.tree.unflatten(tree, [jnp.asarray(arrays[f"state{n}"]) for n in range(leaves)])
         w = tuple(jnp.asarray(arrays[f"w{n}"]) for n in range(components))
         before = None

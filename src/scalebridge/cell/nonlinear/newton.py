@@ -123,7 +123,18 @@ def solve_equilibrium(
     a cell that fails: its status and reason say so.
     """
     with jax.enable_x64(True):
-        return solve_until(batch, start, target, np.asarray(flux_given, bool), dt, method, 0)[0]
+        return solve_until(batch, start, target, np.asarray(flux_given, bool), dt, method)[0]
+
+
+def answer_at(
+    batch: Batch, state: tuple[Any, ...], w: Vector, drive: np.ndarray, dt: float, *, tangent: bool
+) -> Answer:
+    """What the points of cells say at (w, E), reached `dt` after `state`; divided by the scale of the reference."""
+    drives = point_drives(batch.elements, w, jnp.asarray(drive), slab_budget())
+    return ask(
+        batch.points, state, drives.reshape(*drives.shape[:3], -1), dt, tangent=tangent,
+        scale=batch.reference.scale, metric=batch.reference.inverse,
+    )  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -143,24 +154,18 @@ def _evaluate(
     batch: Batch, start: Start, w: Vector, drive: np.ndarray, target: np.ndarray, free: np.ndarray, dt: float
 ) -> _Trial:
     elements, reference = batch.elements, batch.reference
-    budget = slab_budget()
     if batch.space.projected:
         # Steps come in single precision: what they leave of <B w> would spoil the Hill-Mandel identity.
         w = _without_mean(elements, w)
-    drives = point_drives(elements, w, jnp.asarray(drive), budget)
-    inverse = reference.inverse
-    answer = ask(
-        batch.points, start.state, drives.reshape(*drives.shape[:3], -1), dt, tangent=True, scale=reference.scale,
-        metric=inverse,
-    )  # fmt: skip
-    residual = batch.space.restrict(_unbalanced(elements, answer.flux, budget))
+    answer = answer_at(batch, start.state, w, drive, dt, tangent=True)
+    residual = batch.space.restrict(_unbalanced(elements, answer.flux, slab_budget()))
     mean = answer.mean_flux * reference.scale
     macro = np.where(free, (target - mean) / reference.scale, 0.0) * elements.volume
     single = tuple(v.astype(batch.space.dtype) for v in residual)
     z = batch.space.precondition(single)
     squared = (
         np.asarray(batch_dot(single, z))
-        + np.einsum("bi,ij,bj->b", macro, np.where(free[:, None] & free[None], inverse, 0.0), macro)
+        + np.einsum("bi,ij,bj->b", macro, np.where(free[:, None] & free[None], reference.inverse, 0.0), macro)
         / elements.volume
     )
     size = answer.size * elements.volume
@@ -190,9 +195,13 @@ def solve_until(
     free: np.ndarray,
     dt: float,
     method: NewtonKrylov,
-    few: int,
+    few: int = 0,
+    taken: int = 0,
 ) -> tuple[Equilibrium, np.ndarray]:
-    """`solve_equilibrium` in double precision, left as soon as at most `few` cells are still under way; which (B,)."""
+    """`solve_equilibrium` in double precision, left as soon as at most `few` cells are still under way; which (B,).
+
+    taken: Newton iterations that led to `start` already, of those that the method allows.
+    """
     elements = batch.elements
     drive = np.where(free, start.drive, target)
     now = _evaluate(batch, start, start.w, drive, target, free, dt)
@@ -200,11 +209,11 @@ def solve_until(
     forcing = np.full(batch.cells, method.forcing)
     reason = [""] * batch.cells
     given_up = now.answer.failed > 0
-    for step in range(method.steps):
+    for step in range(taken, method.steps):
         active = (now.norm > method.tolerance) & ~given_up
-        if not active.any() or (step > 0 and active.sum() <= few):
+        if not active.any() or (step > taken and active.sum() <= few):
             break
-        linear = linearize(batch, now.answer, slab_budget())
+        linear = linearize(batch, now.answer.tangent)
         enough = np.where(now.norm > 0, 0.2 * method.tolerance / np.maximum(now.norm, 1e-300), 1.0)
         tolerance = np.clip(np.maximum(forcing, enough), LEAST_FORCING, 0.5)
         right = tuple(v * wide(jnp.asarray(active), v) for v in now.residual)
@@ -223,7 +232,6 @@ def solve_until(
             ratio = np.where(np.isfinite(before.norm) & (before.norm > 0), now.norm / before.norm, 1.0)
         forcing = np.clip(0.5 * np.minimum(ratio, 1.0) ** 2, LEAST_FORCING, method.forcing)
         given_up |= active & ~np.isfinite(now.norm)
-    assert now.answer.tangent is not None
     status = []
     for b in range(batch.cells):
         if now.norm[b] <= method.tolerance:
@@ -235,11 +243,11 @@ def solve_until(
             status.append(Status.BREAKDOWN)
         else:
             reason[b] = (
-                f"no equilibrium after {len(linear_steps)} Newton iterations (out-of-balance stress "
+                f"no equilibrium after {taken + len(linear_steps)} Newton iterations (out-of-balance stress "
                 f"{now.norm[b]:.1e} of the stress, wanted {method.tolerance:.0e})"
             )
             status.append(Status.MAX_STEPS)
-    under_way = (now.norm > method.tolerance) & ~given_up & (len(linear_steps) < method.steps)
+    under_way = (now.norm > method.tolerance) & ~given_up & (taken + len(linear_steps) < method.steps)
     found = Equilibrium(
         now.w, now.drive, now.flux, now.answer.state, now.answer.stored,
         now.answer.dissipated, np.array(history),
@@ -270,10 +278,10 @@ def _line_search(
     return trial
 
 
-def linearize(batch: Batch, answer: Answer, budget: float) -> Linearization:
-    """The linearized cells at an answer whose tangents were divided by the scale."""
-    assert answer.tangent is not None
-    return Linearization(batch.space, answer.tangent, batch.points.symmetric, budget)
+def linearize(batch: Batch, tangent: jax.Array | None) -> Linearization:
+    """The linearized cells for tangents on padded voxels, divided by the scale of the reference."""
+    assert tangent is not None
+    return Linearization(batch.space, tangent, batch.points.symmetric, slab_budget())
 
 
 @functools.partial(quick_jit, static_argnums=0)

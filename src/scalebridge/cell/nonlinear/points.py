@@ -43,11 +43,11 @@ class PointGroup:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Points:
-    """All points of a batch of cells. position (B, N): column of each voxel among the groups' voxels; the last column
-    is the void, which answers nothing. padded (B, *padded): the same on the voxels around every node."""
+    """All points of a batch of cells of `voxels` voxels each. padded (B, *padded): column of each voxel around every
+    node among the groups' voxels; the last column is the void, which answers nothing."""
 
     groups: tuple[PointGroup, ...]
-    position: np.ndarray
+    voxels: int
     padded: np.ndarray
     per_voxel: int
     size: int
@@ -55,11 +55,7 @@ class Points:
 
     @property
     def cells(self) -> int:
-        return len(self.position)
-
-    @property
-    def voxels(self) -> int:
-        return self.position.shape[1]
+        return len(self.padded)
 
     def initial_state(self) -> tuple[Any, ...]:
         """The state of virgin cells, leaves (B, points * n, ...)."""
@@ -71,9 +67,7 @@ class Points:
         groups = tuple(
             dataclasses.replace(g, members=g.members[rows], which=g.which[rows]) for g in self.groups
         )
-        return dataclasses.replace(
-            self, groups=groups, position=self.position[rows], padded=self.padded[rows]
-        )
+        return dataclasses.replace(self, groups=groups, padded=self.padded[rows])
 
 
 def collect_points(
@@ -127,7 +121,7 @@ def collect_points(
         if elements.periodic
         else np.pad(image, widths, constant_values=offset)
     )
-    return Points(tuple(groups), position, padded, elements.points, elements.size, symmetric)
+    return Points(tuple(groups), flat.shape[1], padded, elements.points, elements.size, symmetric)
 
 
 def _virgin(group: PointGroup, per_voxel: int) -> Any:

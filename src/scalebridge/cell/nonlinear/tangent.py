@@ -13,10 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.cell.nonlinear.linear_solve import solve_linear
-from scalebridge.cell.nonlinear.linearization import Linearization
-from scalebridge.cell.nonlinear.newton import Batch
+from scalebridge.cell.nonlinear.newton import Batch, linearize
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
-from scalebridge.cell.session import slab_budget
 from scalebridge.core.errors import ConvergenceError
 from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, wide
 
@@ -29,10 +27,15 @@ def macroscopic_tangent(
 ) -> np.ndarray:
     """d<flux>/d<drive> (B, m, m) at an equilibrium, all drives given, history variables as the laws update them.
 
-    Units: those of the flux. Fails when: the linear solver does not converge, as at the loss of stability
-    (ConvergenceError).
+    Units: those of the flux. Fails when: a cell is not in equilibrium, or the linear solver does not converge, as at
+    the loss of stability (ConvergenceError).
     """
     method = method or NewtonKrylov()
+    if not equilibrium.converged:
+        raise ConvergenceError(
+            f"There is no tangent without equilibrium: {next(r for r in equilibrium.reason if r)}. Repeat the "
+            "increment in smaller steps."
+        )
     with jax.enable_x64(True):
         return _tangent(batch, equilibrium, method)
 
@@ -40,7 +43,7 @@ def macroscopic_tangent(
 def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np.ndarray:
     elements, m = batch.elements, batch.elements.size
     symmetric = batch.points.symmetric
-    linear = Linearization(batch.space, equilibrium.tangent, symmetric, slab_budget())
+    linear = linearize(batch, equilibrium.tangent)
     together = int(np.clip(method.memory // max(_bytes(batch), 1), 1, m))
     fields, forces, sums = [], [], []
     for first in range(0, m, together):
@@ -55,7 +58,7 @@ def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np
             linear, tuple(-v for v in right), jnp.zeros((len(macro), m)), np.zeros((len(macro), m), bool),
             np.full(len(macro), TOLERANCE if symmetric else TOLERANCE**2), method.krylov,
         )  # fmt: skip
-        if np.any(found.indefinite) or np.any(found.residual > 100 * TOLERANCE):
+        if np.any(found.indefinite) or not np.all(found.residual <= 100 * TOLERANCE):
             raise ConvergenceError(
                 f"The macroscopic tangent could not be found (relative residual {found.residual.max():.1e}): the "
                 "linearized cell is not positive definite, as at a loss of stability (buckling, softening)."

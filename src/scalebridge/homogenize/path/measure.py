@@ -37,7 +37,7 @@ def virgin_energy(batch: Batch) -> float:
             np.broadcast_to(elements.kinematics.virgin(elements.ndim)[None, :, None, None], shape)
         )
         answer = ask(batch.points, batch.points.initial_state(), drive, 0.0, tangent=False)
-    return float(answer.stored[0]) / (elements.points * batch.points.voxels)
+    return float(answer.stored[0])
 
 
 def measure(
