@@ -1,4 +1,4 @@
-"""The Krylov method that the symmetry of a tangent allows."""
+"""The Krylov method that the symmetry of a linearized cell allows."""
 
 from __future__ import annotations
 
@@ -19,6 +19,6 @@ def solve_linear(
     tolerance: np.ndarray,
     max_steps: int,
 ) -> KrylovResult:
-    """Conjugate gradients where the tangent is symmetric, stabilized biconjugate gradients where it is not."""
-    method = conjugate_gradients if linear.symmetric else biconjugate_gradients
+    """Conjugate gradients where the system is symmetric, stabilized biconjugate gradients where it is not."""
+    method = conjugate_gradients if linear.self_adjoint else biconjugate_gradients
     return method(linear, right, right_macro, free, tolerance, max_steps)

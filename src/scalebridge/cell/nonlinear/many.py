@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scalebridge.cell.nonlinear.control import Control
 from scalebridge.cell.nonlinear.fields import tangent_entries
 from scalebridge.cell.nonlinear.newton import Batch, Start, solve_until
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
@@ -35,26 +36,31 @@ def bytes_per_cell(batch: Batch) -> int:
 
 
 def solve_many(
-    batch: Batch, start: Start, target: np.ndarray, flux_given: np.ndarray, dt: float, method: NewtonKrylov
+    batch: Batch,
+    start: Start,
+    target: np.ndarray,
+    flux_given: np.ndarray | Control,
+    dt: float,
+    method: NewtonKrylov,
 ) -> Equilibrium:
     """`solve_equilibrium` for any number of cells within `method.memory` bytes. Arguments and result as there.
 
     Every cell gets the same numbers, to the tolerance, as alone.
     """
-    given = np.asarray(flux_given, bool)
+    control = Control.of(flux_given)
     most = int(max(1, method.memory // max(bytes_per_cell(batch), 1)))
     parts: list[tuple[np.ndarray, Equilibrium]] = []
     with jax.enable_x64(True):
         for first in range(0, batch.cells, most):
             rows = np.arange(first, min(first + most, batch.cells))
-            parts += _solve_chunk(batch, start, target, given, dt, method, rows)
+            parts += _solve_chunk(batch, start, target, control, dt, method, rows)
         order = np.argsort(np.concatenate([rows for rows, _ in parts]))
         joined = _joined([found for _, found in parts])
         return joined if (np.diff(order) == 1).all() else equilibrium_of(joined, order)
 
 
 def _solve_chunk(
-    batch: Batch, start: Start, target: np.ndarray, given: np.ndarray, dt: float, method: NewtonKrylov,
+    batch: Batch, start: Start, target: np.ndarray, control: Control, dt: float, method: NewtonKrylov,
     rows: np.ndarray,
 ) -> list[tuple[np.ndarray, Equilibrium]]:  # fmt: skip
     """The cells of a chunk in the order in which they were done: their numbers, and what was found for them."""
@@ -65,7 +71,7 @@ def _solve_chunk(
     while True:
         few = len(waiting) // 2 if len(waiting) > SMALLEST else 0
         found, under_way = solve_until(
-            batch.only(waiting), part, target[waiting], given, dt, method, few, taken
+            batch.only(waiting), part, target[waiting], control, dt, method, few, taken
         )
         taken += len(found.krylov)
         if earlier is not None:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scalebridge.cell.nonlinear.control import Control
 from scalebridge.cell.nonlinear.linear_solve import solve_linear
 from scalebridge.cell.nonlinear.loading import Leg
 from scalebridge.cell.nonlinear.newton import (
@@ -28,8 +29,9 @@ from scalebridge.cell.nonlinear.newton import (
 )
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
 from scalebridge.core.checkpoint import AbstractStore, NullStore
-from scalebridge.core.errors import ConvergenceError
+from scalebridge.core.errors import ConvergenceError, InputError
 from scalebridge.core.progress import AbstractProgress, SilentProgress
+from scalebridge.material.laws import PlaneStress
 
 CUTS = 10  # an increment is cut in two at most so many times; a run that creeps up to a limit load ends, too
 PREDICTION = 0.05  # relative residual of the linear answer that starts a new direction
@@ -82,12 +84,14 @@ def march(
     """
     method, store, progress = method or NewtonKrylov(), store or NullStore(), progress or SilentProgress()
     elements = batch.elements
-    targets = [leg.targets(elements.kinematics, elements.ndim) for leg in legs]
+    ends = [leg.targets(elements.kinematics, elements.ndim)[0] for leg in legs]
+    controls = [leg.control(elements.kinematics, elements.ndim) for leg in legs]
+    _refuse_thickness(batch, controls)
     total = sum(leg.duration for leg in legs)
     place = _restored(batch, store) or _beginning(batch, legs)
     cuts = 0
     while place.leg < len(legs):
-        leg, (end, given) = legs[place.leg], targets[place.leg]
+        leg, end, control = legs[place.leg], ends[place.leg], controls[place.leg]
         if leg.duration - place.time <= 1e-12 * leg.duration:
             place = dataclasses.replace(
                 place, leg=place.leg + 1, time=0.0, before=None, begin_drive=place.drive, begin_flux=place.flux,
@@ -98,11 +102,11 @@ def march(
         if leg.duration - place.time - dt < 1e-9 * leg.duration:
             dt = leg.duration - place.time
         share = min((place.time + dt) / leg.duration, 1.0)
-        begin = np.where(given, place.begin_flux, place.begin_drive)
+        begin = control.prescribed(place.begin_flux, place.begin_drive)
         target = begin + share * (end - begin)
         with jax.enable_x64(True):
-            guess = _guess(batch, place, target, given, dt, method)
-        found = solve_equilibrium(batch, guess, target, given, dt, method)
+            guess = _guess(batch, place, target, control, dt, method)
+        found = solve_equilibrium(batch, guess, target, control, dt, method)
         elapsed = sum(one.duration for one in legs[: place.leg]) + place.time
         if not found.converged:
             cuts += 1
@@ -130,6 +134,15 @@ def march(
         cuts = 0
 
 
+def _refuse_thickness(batch: Batch, controls: Sequence[Control]) -> None:
+    plane_stress = any(isinstance(group.law, PlaneStress) for group in batch.points.groups)
+    if plane_stress and any(control.cauchy.any() for control in controls):
+        raise InputError(
+            "A Cauchy stress refers to the deformed thickness, which under plane stress differs from point to point: "
+            "give the first Piola-Kirchhoff stress as flux."
+        )
+
+
 def _beginning(batch: Batch, legs: Sequence[Leg]) -> _Place:
     start = virgin_start(batch)
     with jax.enable_x64(True):
@@ -140,18 +153,18 @@ def _beginning(batch: Batch, legs: Sequence[Leg]) -> _Place:
 
 
 def _guess(
-    batch: Batch, place: _Place, target: np.ndarray, given: np.ndarray, dt: float, method: NewtonKrylov
+    batch: Batch, place: _Place, target: np.ndarray, control: Control, dt: float, method: NewtonKrylov
 ) -> Start:
     if place.before is not None:
         w, drive, length = place.before
         ratio = dt / length
         further = tuple(a + ratio * (a - b) for a, b in zip(place.w, w, strict=True))
         return Start(place.state, further, place.drive + ratio * (place.drive - drive))
-    return _linear_answer(batch, place, target, given, dt, method)
+    return _linear_answer(batch, place, target, control, dt, method)
 
 
 def _linear_answer(
-    batch: Batch, place: _Place, target: np.ndarray, given: np.ndarray, dt: float, method: NewtonKrylov
+    batch: Batch, place: _Place, target: np.ndarray, control: Control, dt: float, method: NewtonKrylov
 ) -> Start:
     """w and E after the change of load, for the tangents that the points have now."""
     elements = batch.elements
@@ -159,15 +172,14 @@ def _linear_answer(
     answer = answer_at(batch, place.state, place.w, place.drive, dt, tangent=True)
     if answer.failed.any():
         return unmoved
-    linear = linearize(batch, answer.tangent)
-    change = np.where(given, 0.0, target - place.drive)
+    linear = linearize(batch, answer.tangent, control.rows(place.flux, place.drive, target))
+    change = np.where(control.flux, 0.0, target - place.drive)
     zero = tuple(jnp.zeros(v.shape, batch.space.dtype) for v in place.w)
     right, sums = linear.apply(zero, jnp.asarray(change, batch.space.dtype))
-    missing = np.where(
-        given, (target - place.flux) / batch.reference.scale * elements.volume - np.asarray(sums), 0.0
-    )
+    gap = control.gap(place.flux, place.drive, target) / batch.reference.scale * elements.volume
+    missing = np.where(control.flux, gap - np.asarray(sums), 0.0)
     found = solve_linear(
-        linear, tuple(-v for v in right), jnp.asarray(missing), np.broadcast_to(given, change.shape),
+        linear, tuple(-v for v in right), jnp.asarray(missing), np.broadcast_to(control.flux, change.shape),
         np.full(batch.cells, PREDICTION), method.krylov,
     )  # fmt: skip
     if found.indefinite.any():

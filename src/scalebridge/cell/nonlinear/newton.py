@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from scalebridge.cell.nonlinear.control import Control
 from scalebridge.cell.nonlinear.elements import VoxelElements
 from scalebridge.cell.nonlinear.fields import flux_forces, inner_voxels, point_drives, tangent_entries
 from scalebridge.cell.nonlinear.linear_solve import solve_linear
@@ -113,17 +114,17 @@ def solve_equilibrium(
     batch: Batch,
     start: Start,
     target: np.ndarray,
-    flux_given: np.ndarray,
+    flux_given: np.ndarray | Control,
     dt: float,
     method: NewtonKrylov,
 ) -> Equilibrium:
     """Balance at the end of an increment of length `dt`.
 
-    Shapes: target (B, m), the drive where `flux_given` (m,) is False, the mean flux where it is True. Never raises for
-    a cell that fails: its status and reason say so.
+    Shapes: target (B, m), the drive where `flux_given` (m,) is False, the mean flux where it is True; a `Control` also
+    says where that is a Cauchy stress. Never raises for a cell that fails: its status and reason say so.
     """
     with jax.enable_x64(True):
-        return solve_until(batch, start, target, np.asarray(flux_given, bool), dt, method)[0]
+        return solve_until(batch, start, target, Control.of(flux_given), dt, method)[0]
 
 
 def answer_at(
@@ -151,7 +152,7 @@ class _Trial:
 
 
 def _evaluate(
-    batch: Batch, start: Start, w: Vector, drive: np.ndarray, target: np.ndarray, free: np.ndarray, dt: float
+    batch: Batch, start: Start, w: Vector, drive: np.ndarray, target: np.ndarray, control: Control, dt: float
 ) -> _Trial:
     elements, reference = batch.elements, batch.reference
     if batch.space.projected:
@@ -160,7 +161,8 @@ def _evaluate(
     answer = answer_at(batch, start.state, w, drive, dt, tangent=True)
     residual = batch.space.restrict(_unbalanced(elements, answer.flux, slab_budget()))
     mean = answer.mean_flux * reference.scale
-    macro = np.where(free, (target - mean) / reference.scale, 0.0) * elements.volume
+    macro = control.gap(mean, drive, target) / reference.scale * elements.volume
+    free = control.flux
     single = tuple(v.astype(batch.space.dtype) for v in residual)
     z = batch.space.precondition(single)
     squared = (
@@ -192,7 +194,7 @@ def solve_until(
     batch: Batch,
     start: Start,
     target: np.ndarray,
-    free: np.ndarray,
+    control: Control,
     dt: float,
     method: NewtonKrylov,
     few: int = 0,
@@ -203,8 +205,8 @@ def solve_until(
     taken: Newton iterations that led to `start` already, of those that the method allows.
     """
     elements = batch.elements
-    drive = np.where(free, start.drive, target)
-    now = _evaluate(batch, start, start.w, drive, target, free, dt)
+    drive = np.where(control.flux, start.drive, target)
+    now = _evaluate(batch, start, start.w, drive, target, control, dt)
     history, linear_steps = [now.norm], []
     forcing = np.full(batch.cells, method.forcing)
     reason = [""] * batch.cells
@@ -213,18 +215,18 @@ def solve_until(
         active = (now.norm > method.tolerance) & ~given_up
         if not active.any() or (step > taken and active.sum() <= few):
             break
-        linear = linearize(batch, now.answer.tangent)
+        linear = linearize(batch, now.answer.tangent, control.rows(now.flux, now.drive, target))
         enough = np.where(now.norm > 0, 0.2 * method.tolerance / np.maximum(now.norm, 1e-300), 1.0)
         tolerance = np.clip(np.maximum(forcing, enough), LEAST_FORCING, 0.5)
         right = tuple(v * wide(jnp.asarray(active), v) for v in now.residual)
         step_taken = solve_linear(
             linear, right, jnp.asarray(now.residual_macro * active[:, None]),
-            np.broadcast_to(free, now.residual_macro.shape), tolerance, method.krylov,
+            np.broadcast_to(control.flux, now.residual_macro.shape), tolerance, method.krylov,
         )  # fmt: skip
         linear_steps.append(step_taken.steps)
         before = now
         now = _line_search(
-            batch, start, before, step_taken.w, np.asarray(step_taken.macro), target, free, dt,
+            batch, start, before, step_taken.w, np.asarray(step_taken.macro), target, control, dt,
             active, step > 0,
         )  # fmt: skip
         history.append(now.norm)
@@ -232,6 +234,7 @@ def solve_until(
             ratio = np.where(np.isfinite(before.norm) & (before.norm > 0), now.norm / before.norm, 1.0)
         forcing = np.clip(0.5 * np.minimum(ratio, 1.0) ** 2, LEAST_FORCING, method.forcing)
         given_up |= active & ~np.isfinite(now.norm)
+    assert now.answer.tangent is not None
     status = []
     for b in range(batch.cells):
         if now.norm[b] <= method.tolerance:
@@ -260,7 +263,7 @@ def solve_until(
 
 def _line_search(
     batch: Batch, start: Start, before: _Trial, w: Vector, macro: np.ndarray, target: np.ndarray,
-    free: np.ndarray, dt: float, active: np.ndarray, must_fall: bool,
+    control: Control, dt: float, active: np.ndarray, must_fall: bool,
 ) -> _Trial:  # fmt: skip
     """The whole step, or for the cells that it does not help, a half, a quarter, ... of it.
 
@@ -270,7 +273,7 @@ def _line_search(
     trial = before
     for _ in range(HALVINGS):
         new = combine(before.w, jnp.asarray(length), w)
-        trial = _evaluate(batch, start, new, before.drive + length[:, None] * macro, target, free, dt)
+        trial = _evaluate(batch, start, new, before.drive + length[:, None] * macro, target, control, dt)
         worse = active & (~np.isfinite(trial.norm) | (must_fall & (trial.norm > 2 * before.norm)))
         if not worse.any():
             break
@@ -278,10 +281,16 @@ def _line_search(
     return trial
 
 
-def linearize(batch: Batch, tangent: jax.Array | None) -> Linearization:
-    """The linearized cells for tangents on padded voxels, divided by the scale of the reference."""
+def linearize(
+    batch: Batch, tangent: jax.Array | None, rows: tuple[np.ndarray, np.ndarray] | None = None
+) -> Linearization:
+    """The linearized cells for tangents on padded voxels, divided by the scale of the reference.
+
+    rows: what `Control.rows` says of prescribed fluxes, in their own unit.
+    """
     assert tangent is not None
-    return Linearization(batch.space, tangent, batch.points.symmetric, slab_budget())
+    scaled = None if rows is None else (jnp.asarray(rows[0]), jnp.asarray(rows[1] / batch.reference.scale))
+    return Linearization(batch.space, tangent, batch.points.symmetric, slab_budget(), scaled)
 
 
 @functools.partial(quick_jit, static_argnums=0)
