@@ -22,6 +22,7 @@ from scalebridge.microstructure.generators import (
     Laminate,
     PowerLaw,
     SpherePacking,
+    TwoPointReconstruction,
     VoronoiMosaic,
     VoronoiPolycrystal,
 )
@@ -240,6 +241,56 @@ def test_a_draw_that_was_stopped_goes_on(
     assert drawn[-2:] == [20, 21], "one more, and one whose rotations are gone"
 
 
+def test_a_record_of_several_images_goes_on_where_it_was_stopped(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    np.save("reference.npy", VoronoiMosaic((40, 40), 60.0, 0.4).realize(3).image.labels)
+    drawn: list[int] = []
+    draw, stop_at = TwoPointReconstruction.realize, [0]
+
+    def watched(self: TwoPointReconstruction, seed: int):  # type: ignore[no-untyped-def]
+        drawn.append(seed)
+        if len(drawn) == stop_at[0]:
+            raise KeyboardInterrupt
+        return draw(self, seed)
+
+    monkeypatch.setattr(TwoPointReconstruction, "realize", watched)
+    words = [
+        "generate",
+        "two-point-reconstruction",
+        *SMALL["two-point-reconstruction"],
+        "--count",
+        "3",
+        "--json",
+    ]
+    stop_at[0] = 2
+    assert run(capsys, *words, "-o", "first")[0] == 130
+    code, out, _ = run(capsys, *words, "-o", "first")
+    assert code == 0
+    assert drawn == [1, 2, 2, 3], "the command itself goes on"
+    Path("all.json").write_text(out)
+    again = ["generate", "--from", "all.json", "--output", "second", "--json"]
+    drawn.clear()
+    stop_at[0] = 3
+    assert run(capsys, *again)[0] == 130
+    assert sorted(path.name for path in Path("second").glob("*.tif")) == [
+        f"two-point-reconstruction_000{n}.tif" for n in (1, 2)
+    ]
+    code, last, err = run(capsys, *again)
+    assert code == 0, err
+    assert drawn == [1, 2, 3, 3]
+    assert "2 of 3 images are there" in err
+    assert json.loads(last)["images"] == json.loads(out)["images"]
+    assert run(capsys, *again)[0] == 0
+    assert len(drawn) == 4, "what is there is not drawn again"
+    # An image of these settings that another version of the package drew.
+    other = json.loads(out)
+    other["images"][1]["sha256"] = "0" * 64
+    Path("all.json").write_text(json.dumps(other))
+    assert_one_message(capsys, "not the image that it speaks of", *again)
+    assert run(capsys, *again, "--force")[0] == 1, "drawn anew it is still another one"
+
+
 def test_images_of_other_settings_are_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["generate", "laminate", "--random", "--shape", "16,4", "--count", "2", "--output", "many"]
     assert run(capsys, *words, "--period", "4")[0] == 0
@@ -344,10 +395,13 @@ MISTAKES = {
     "shape of zero": ([*PACKING, "-o", "a.npy", "--shape", "0,8,8"], "--shape"),
     "shape of four": ([*PACKING, "-o", "a.npy", "--shape", "8,8,8,8"], "--shape"),
     "too large for memory": ([*PACKING, "-o", "a.tif", "--shape", "1000000"], "memory"),
+    "many too large for memory": ([*PACKING, "-o", "a", "--count", "2", "--shape", "1000000"], "memory"),
     "too large for numbers": ([*PACKING, "-o", "a.npy", "--shape", "9" * 400], "whole number"),
     "spacing of no length": ([*PACKING, "-o", "a.npy", "--spacing", "1K"], "length"),
     "negative seed": ([*PACKING, "-o", "a.npy", "--seed", "-1"], "--seed"),
     "seed of words": ([*PACKING, "-o", "a.npy", "--seed", "one"], "--seed"),
+    "half a seed": ([*PACKING, "-o", "a.npy", "--seed", "1.5"], '"1.5" is not a whole number.'),
+    "half an image": ([*PACKING, "-o", "a", "--count", "2.5"], "whole number"),
     "no count": ([*PACKING, "-o", "a", "--count", "0"], "--count"),
     "several into one file": ([*PACKING, "-o", "a.npy", "--count", "2"], "folder"),
     "format of a file": ([*PACKING, "-o", "a.npy", "--format", "tif"], "--format"),

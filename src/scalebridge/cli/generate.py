@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from scalebridge.cli.generator_arguments import build_generator, parameters_help, split_parameters
 from scalebridge.cli.generator_signature import all_signatures
-from scalebridge.cli.options import Flag, ProgressStyle, numbers
+from scalebridge.cli.options import WHOLE, Flag, ProgressStyle, numbers
 from scalebridge.core.errors import ConvergenceError, InputError
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ def generate(
     /,
     *parameters: Annotated[str, Parameter(allow_leading_hyphen=True, show=False)],
     shape: str | None = None,
-    seed: Annotated[int | None, Parameter(allow_leading_hyphen=True)] = None,
-    count: Annotated[int, Parameter(allow_leading_hyphen=True)] = 1,
+    seed: Annotated[int | None, WHOLE] = None,
+    count: Annotated[int, WHOLE] = 1,
     spacing: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
     format: Literal["tif", "npy", "vti", "h5"] | None = None,
@@ -99,16 +99,7 @@ def generate(
     seeds = range(seed, seed + count)
     files = _files(name, output, format, seeds, alone=count == 1)
     chosen = build_generator(name, _shape(shape), spacing, texts)
-    speech = _Speech(json, quiet, progress)
-    known: list[dict[str, Any] | None] = [None] * len(files)
-    into_folder = files[0].target != output
-    if into_folder and not force:
-        known = _known(files, chosen, seeds, speech)
-    wanted = [n for n, entry in enumerate(known) if entry is None]
-    # What stands in the way in a folder was judged, and is ours.
-    _check_files([files[n] for n in wanted], force or into_folder, chosen.generator.shape)
-    draws = chosen.generator.stream([seeds[n] for n in wanted])
-    return _save(chosen, draws, files, known, speech, None)
+    return _draw(chosen, seeds, files, files[0].target != output, force, _Speech(json, quiet, progress))
 
 
 @final
@@ -201,14 +192,19 @@ def _check_files(files: list[ImageFiles], force: bool, shape: Sequence[int]) -> 
 
 
 def _known(
-    files: list[ImageFiles], chosen: ChosenGenerator, seeds: Sequence[int], speech: _Speech
+    files: list[ImageFiles],
+    chosen: ChosenGenerator,
+    seeds: Sequence[int],
+    speech: _Speech,
+    recorded: Sequence[RecordedImage] | None,
 ) -> list[dict[str, Any] | None]:
     """The entries of images that an earlier draw with these settings left whole."""
     import sys
 
-    from scalebridge.cli.generated_folder import clear_leftovers, drawn_before
+    from scalebridge.cli.generated_folder import check_recorded, clear_leftovers, drawn_before
 
     known = drawn_before(files, chosen, seeds)
+    check_recorded(files, known, recorded or ())
     for one, entry in zip(files, known, strict=True):
         if entry is None:
             clear_leftovers(one)
@@ -243,9 +239,32 @@ def _again(path: str, output: str | None, format: str | None, speech: _Speech, f
     chosen = recorded[0].chosen
     seeds = [one.seed for one in recorded]
     files = _files(chosen.name, output, format, seeds, alone=len(recorded) == 1)
-    _check_files(files, force, chosen.generator.shape)
-    draws = chosen.generator.stream(seeds)
-    return _save(chosen, draws, files, [None] * len(files), speech, recorded)
+    return _draw(chosen, seeds, files, files[0].target != output, force, speech, recorded)
+
+
+def _draw(
+    chosen: ChosenGenerator,
+    seeds: Sequence[int],
+    files: list[ImageFiles],
+    into_folder: bool,
+    force: bool,
+    speech: _Speech,
+    recorded: Sequence[RecordedImage] | None = None,
+) -> int:
+    """Draws what is not there yet. recorded: what every image must be, where a record says so."""
+    from scalebridge.core.memory import check_fits
+
+    shape = chosen.generator.shape
+    box = " x ".join(map(str, shape))
+    check_fits(chosen.generator.estimate_bytes(), f"A draw of {box} voxels", "Take a smaller --shape.")
+    known: list[dict[str, Any] | None] = [None] * len(files)
+    if into_folder and not force:
+        known = _known(files, chosen, seeds, speech, recorded)
+    wanted = [n for n, entry in enumerate(known) if entry is None]
+    # What stands in the way in a folder was judged, and is ours.
+    _check_files([files[n] for n in wanted], force or into_folder, shape)
+    draws = chosen.generator.stream([seeds[n] for n in wanted])
+    return _save(chosen, draws, files, known, speech, recorded)
 
 
 def _save(
@@ -254,7 +273,7 @@ def _save(
     files: Sequence[ImageFiles],
     known: Sequence[dict[str, Any] | None],
     speech: _Speech,
-    recorded: list[RecordedImage] | None,
+    recorded: Sequence[RecordedImage] | None,
 ) -> int:
     """Writes every draw before the next one is made; images that are known are not drawn."""
     import json as json_module
@@ -279,7 +298,7 @@ def _save(
             entries.append(entry)
             bar.update("drawing", number, total, one.image.name)
     if speech.json:
-        record = collect_record(chosen, entries, files[0].image.parent)
+        record = collect_record(chosen, entries, None)
         print(json_module.dumps(record, allow_nan=False))
     elif total > 1 and not speech.quiet:
         _print_all(entries)

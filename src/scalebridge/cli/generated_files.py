@@ -99,15 +99,18 @@ def _write_record(chosen: ChosenGenerator, entries: Sequence[Mapping[str, Any]],
 
 
 def collect_record(
-    chosen: ChosenGenerator, images: Sequence[Mapping[str, Any]], folder: Path
+    chosen: ChosenGenerator, images: Sequence[Mapping[str, Any]], folder: Path | None
 ) -> dict[str, Any]:
-    """The record of some images of one generator, as seen from `folder`."""
+    """The record of some images of one generator, as seen from `folder`; None: one that may be kept anywhere."""
     about = provenance.collect(dict(chosen.files), {})
     return {
         "schema": SCHEMA,
         "name": chosen.name,
         "generator": plain(chosen.generator.record()),
-        "files": {key: relative_to(path, folder) for key, path in chosen.files.items()},
+        "files": {
+            key: path.absolute().as_posix() if folder is None else relative_to(path, folder)
+            for key, path in chosen.files.items()
+        },
         "images": list(images),
         "provenance": about,
     }
@@ -129,8 +132,10 @@ def read_record(path: Path | str) -> list[RecordedImage]:
             RecordedImage(chosen, int(image["seed"]), str(image["sha256"]), versions)
             for image in record["images"]
         ]
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"The record {path} is incomplete or damaged: {error!r}.") from error
+    except KeyError as error:
+        raise InputError(f"The record {path} is incomplete or damaged: it has no {error}.") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"The record {path} is incomplete or damaged: {error}.") from error
 
 
 def _chosen(record: Mapping[str, Any], folder: Path) -> ChosenGenerator:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from scalebridge.cli.generated_files import SCHEMA, ImageFiles
+from scalebridge.cli.generated_files import SCHEMA, ImageFiles, RecordedImage
 from scalebridge.cli.generator_arguments import ChosenGenerator, read_labels
 from scalebridge.core.errors import OutputError, ScalebridgeError
 from scalebridge.homogenize.json_record import plain
@@ -28,6 +28,20 @@ def drawn_before(
     (OutputError).
     """
     return [_drawn_before(one, chosen, seed) for one, seed in zip(files, seeds, strict=True)]
+
+
+def check_recorded(
+    files: Sequence[ImageFiles],
+    known: Sequence[Mapping[str, Any] | None],
+    recorded: Sequence[RecordedImage],
+) -> None:
+    """Fails when: an image that is kept is not the one that the record to be drawn again speaks of (OutputError)."""
+    for one, entry, wanted in zip(files, known, recorded, strict=False):
+        if entry is not None and entry["sha256"] != wanted.sha256:
+            raise OutputError(
+                f"{one.image} was drawn with the settings of the record, but is not the image that it speaks of. "
+                "Choose another folder, or overwrite with --force."
+            )
 
 
 def clear_leftovers(files: ImageFiles) -> None:

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token
 
 from scalebridge.core.errors import InputError, PhaseError
 
+
+def _whole_number(_: Any, tokens: Sequence[Token]) -> int:
+    text = tokens[0].value
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.5
+    if not number.is_integer():
+        raise ValueError(f'"{text}" is not a whole number.')
+    return int(number)
+
+
+# Without it the parser takes 1.5 for 2.
+WHOLE = Parameter(converter=_whole_number, allow_leading_hyphen=True)
 Flag = Annotated[bool, Parameter(negative=())]
 ProgressStyle = Literal["auto", "lines", "none"]
 Condition = Literal["periodic", "kubc", "subc", "faces"]
@@ -27,7 +46,7 @@ class ImageOptions:
     """HDF5: the path of the image inside the file."""
     threshold: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """Grey image: T1[,T2...] gives labels 0 (below T1), 1 (T1 <= grey < T2), 2, ..."""
-    otsu: int | None = None
+    otsu: Annotated[int | None, WHOLE] = None
     """Grey image: this many labels, thresholds by Otsu's method."""
     crop: str | None = None
     """Voxels kept along x, y, z: 0:100,0:100,:"""
@@ -35,7 +54,7 @@ class ImageOptions:
     """Replace labels: OLD:NEW[,OLD:NEW...]."""
     keep_largest: str | None = None
     """LABEL:OTHERS keeps the largest connected part of LABEL; its other parts become OTHERS."""
-    coarsen: int = 1
+    coarsen: Annotated[int, WHOLE] = 1
     """Merge N x N x N voxels into one (majority)."""
     mirror: str | None = None
     """Mirror along these axes, e.g. xyz: makes the image periodic."""
@@ -43,7 +62,7 @@ class ImageOptions:
     """Headerless file: voxels along x,y,z, e.g. 400,400,400."""
     raw_dtype: str = "uint8"
     """Headerless file: type of a voxel, e.g. uint8, float32, or >u2 for big-endian."""
-    raw_offset: int = 0
+    raw_offset: Annotated[int, WHOLE] = 0
     """Headerless file: bytes before the first value."""
     raw_order: str | None = None
     """Headerless file: order of the axes, slowest first; zyx (x runs fastest) if left out."""

@@ -10,7 +10,15 @@ from cyclopts import Parameter
 
 from scalebridge.cli.generator_arguments import build_generator, parameters_help, split_parameters
 from scalebridge.cli.generator_signature import generator_signature, is_generator
-from scalebridge.cli.options import Flag, ImageOptions, ProgressStyle, numbers, phase_section, phase_sections
+from scalebridge.cli.options import (
+    WHOLE,
+    Flag,
+    ImageOptions,
+    ProgressStyle,
+    numbers,
+    phase_section,
+    phase_sections,
+)
 from scalebridge.core.errors import InputError, PhaseError
 
 if TYPE_CHECKING:
@@ -41,8 +49,8 @@ def rve(
     dimensions: Literal[2, 3] | None = None,
     plane: Literal["strain", "stress"] | None = None,
     macro_length: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    seed: Annotated[int, Parameter(allow_leading_hyphen=True)] = 1,
-    workers: Annotated[int | None, Parameter(allow_leading_hyphen=True)] = None,
+    seed: Annotated[int, WHOLE] = 1,
+    workers: Annotated[int | None, WHOLE] = None,
     output: Annotated[str | None, Parameter(name=["--output", "-o"])] = None,
     json: Flag = False,
     quiet: Flag = False,
