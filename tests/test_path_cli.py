@@ -190,7 +190,8 @@ def test_the_example_study_is_valid_and_overrides_reach_it(
 STUDY_MISTAKES = {
     "unknown key": ('fieldz = "all"', "did you mean 'fields'"),
     "wrong value": ('tangent = "sometimes"', "path.tangent"),
-    "wrong type": ("resolution = 3", "path.resolution"),
+    "wrong type": ("resolution = 3", "path.resolution: 3 is not valid, expected true or false"),
+    "wrong entry": ("fields = [3, 'last']", "path.fields.1: 'last' is not valid, expected a whole number."),
 }
 
 
@@ -202,12 +203,42 @@ def test_mistakes_in_a_study(name: str, folder: Path, capsys: pytest.CaptureFixt
     assert_one_message(capsys, message, "run", "s.toml")
 
 
+WHOLE_STUDY_MISTAKES = {
+    "no [path], a leg of nothing": ("[[leg]]\nsteps = 2", "'[[leg]] number 1, components' is missing"),
+    "legs counted from one": (
+        "[[leg]]\ncomponents = { xx = 1 }\n[[leg]]\ncomponents = { xx = 1 }\nrest = 'loose'",
+        "[[leg]] number 2, rest: 'loose' is not valid, expected 'free' or 'held'",
+    ),
+    "no legs": ("leg = []", "leg: [] is not valid, expected at least 1"),
+    "no components": ("[[leg]]\ncomponents = {}", "expected at least 1"),
+    "not a number": ("[[leg]]\ncomponents = { xx = nan }", "expected a finite number or text"),
+    "a key that looks like a type": ("[[leg]]\ncomponents = { xx = 1 }\nstr = 2", "number 1, str'"),
+    "a key with a bracket": ("[[leg]]\ncomponents = { xx = 1 }\n'st[ps' = 2", "did you mean 'steps'?"),
+    "a label twice": ("[[law]]\nlabel = 1\nlaw = 'void'", "label 1 is given 2 times; each label once"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE_STUDY_MISTAKES)
+def test_mistakes_in_a_study_without_a_path_section(
+    name: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines, message = WHOLE_STUDY_MISTAKES[name]
+    law = '[[law]]\nlabel = 1\nlaw = "void"\n'
+    leg = "" if "leg" in lines else "[[leg]]\ncomponents = { xx = 1 }\n"
+    image = '[image]\npath = "image.npy"\n'
+    Path("s.toml").write_text(
+        f"{lines}\n{image}{law}" if lines.startswith("leg") else f"{image}{law}{leg}{lines}\n"
+    )
+    assert_one_message(capsys, message, "run", "s.toml")
+
+
 def test_mistakes_in_overrides(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(capsys, "init", "path")[0] == 0
     for override, message in (
         ("lag.1.steps=3", "did you mean 'leg'"),
         ("leg.9.steps=3", "2 legs"),
         ("law.a.E=3", "their label"),
+        ("leg.².steps=3", "their number"),
         ("path", "section.key=value"),
     ):
         assert_one_message(capsys, message, "run", "path.toml", "--set", override)
@@ -309,6 +340,15 @@ def test_a_free_rest_at_finite_strain_leaves_no_rotation() -> None:
         build_leg(LegSection(components={"xx": 0.1}), 1, FINITE_STRAIN, 3)
     with pytest.raises(StudyError, match="no component 'F_zz'"):
         build_leg(LegSection(components={"F_zz": 1.1}), 1, FINITE_STRAIN, 2)
+
+
+def test_cauchy_stresses_are_said_at_finite_strain() -> None:
+    leg = build_leg(LegSection(components={"s_xx": "2 MPa", "s_yx": 3.0}, rest="free"), 1, FINITE_STRAIN, 3)
+    assert leg.cauchy == {"xx": pytest.approx(2e6), "xy": 3.0}
+    assert leg.flux == dict.fromkeys(("xz", "yy", "yz", "zz"), 0.0)
+    assert leg.drive == {"yx": 0.0, "zx": 0.0, "zy": 0.0}
+    with pytest.raises(StudyError, match="component xx is given twice"):
+        build_leg(LegSection(components={"s_xx": 1.0, "P_xx": 1.0}), 1, FINITE_STRAIN, 3)
 
 
 def test_legs_of_transport_and_mirrored_shears() -> None:

@@ -75,6 +75,7 @@ def test_the_example_is_valid_and_all_its_comments_are_too() -> None:
         (("label = 1", "label = true"), "phase.1.label"),
         (("label = 1", "label = 1.5"), "phase.1.label"),
         (("label = 1", 'label = 1\nnam = "x"'), "did you mean 'name'"),
+        (("[image]", "'i[age' = 2\n[image]"), "did you mean 'image'"),
         (("[image]", "[image]\nthreshold = [3, 2]"), "thresholds must increase"),
         (("[image]", "[image]\nthreshold = [nan]"), "image.threshold"),
         (("[image]", "[image]\nspacing = true"), "image.spacing"),

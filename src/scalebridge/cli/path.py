@@ -56,9 +56,9 @@ def path(
         installed package, or void.
     leg: list[str]
         One straight piece of the path, in the order given: "xx=2% s_yy=0MPa rest=free steps=20 time=1s".
-        Components: xx or e_xx (strain), s_xx (stress); at finite strain F_xx and P_xx; in transport x and q_x; values
-        at the end of the leg. rest: held (undeformed, if left out) or free (without stress). steps: increments, 10 if
-        left out. time: duration, 1 s if left out.
+        Components: xx or e_xx (strain), s_xx (stress); at finite strain F_xx, P_xx and s_xx (Cauchy stress); in
+        transport x and q_x; values at the end of the leg. rest: held (undeformed, if left out) or free (without
+        stress). steps: increments, 10 if left out. time: duration, 1 s if left out.
     bc: str
         Boundary condition.
     integration: str
@@ -196,9 +196,7 @@ def _moments(text: str) -> str | list[int]:
 
 def _in_option_names(message: str) -> str:
     message = message.removeprefix("options: ")
-    numbered = re.match(r"(leg|law)\.(\d+)\.([^:]*)", message)
-    if numbered is not None:  # the third --leg, not leg.2
-        return f"--{numbered[1]} number {int(numbered[2]) + 1}, {numbered[3]}{message[numbered.end() :]}"
+    message = re.sub(r"\[\[(leg|law)\]\] number", r"--\1 number", message)
     names = {
         "image.path": "IMAGE", "image.raw.": "--raw-", "image.": "--", "path.condition": "--bc", "path.": "--",
         "output.folder": "--output",

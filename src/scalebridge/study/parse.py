@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from scalebridge.core.errors import StudyError
+from scalebridge.study.explain import ended, explain, nearest
 from scalebridge.study.schema import ImageSection, PhaseSection, Study
 
 MAX_CHARACTERS = 1_000_000
-_SHOWN = 5
 _EXCLUSIVE = (("image", "threshold", "otsu"), ("accuracy", "target", "residual"))
 
 
@@ -58,7 +57,7 @@ def study_from_data(data: Mapping[str, Any], name: str = "study") -> Study:
     try:
         return Study.model_validate(dict(data))
     except ValidationError as error:
-        raise StudyError(_explain(error, name)) from None
+        raise StudyError(explain(error, name, Study)) from None
 
 
 def image_section(data: Mapping[str, Any]) -> ImageSection:
@@ -66,7 +65,7 @@ def image_section(data: Mapping[str, Any]) -> ImageSection:
     try:
         return ImageSection.model_validate(dict(data))
     except ValidationError as error:
-        raise StudyError(_explain(error, "image", ("image",))) from None
+        raise StudyError(explain(error, "image", Study, ("image",))) from None
 
 
 def phases_from_data(data: Iterable[Mapping[str, Any]]) -> tuple[PhaseSection, ...]:
@@ -74,76 +73,7 @@ def phases_from_data(data: Iterable[Mapping[str, Any]]) -> tuple[PhaseSection, .
     try:
         return tuple(PhaseSection.model_validate(dict(section)) for section in data)
     except ValidationError as error:
-        raise StudyError(_explain(error, "phase", ("phase",))) from None
-
-
-def _explain(error: ValidationError, name: str, within: tuple[str, ...] = ()) -> str:
-    lines: list[str] = []
-    seen: set[tuple[int | str, ...]] = set()
-    for item in error.errors(include_url=False, include_context=True):
-        location = (*within, *(part for part in item["loc"] if not _is_union_tag(part)))
-        if location not in seen:  # every branch of a union complains about the same value
-            seen.add(location)
-            lines.append(_sentence(location, item))
-    more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
-    return _ended(f"{name}: " + "; ".join(lines[:_SHOWN]) + more)
-
-
-def _ended(sentence: str) -> str:
-    return sentence if sentence.endswith("?") else sentence + "."
-
-
-def _is_union_tag(part: int | str) -> bool:
-    # Keys of a study are lower case words; pydantic names the branches of a union by their types.
-    return isinstance(part, str) and ("[" in part or part in {"int", "float", "str"} or "constrained" in part)
-
-
-def _sentence(location: tuple[int | str, ...], item: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in location)
-    kind = item["type"]
-    if kind == "extra_forbidden":
-        known = _keys_at(location[:-1])
-        return f"unknown key {where!r}{nearest(str(location[-1]), known)}"
-    if kind == "missing":
-        return f"{where!r} is missing"
-    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    if kind == "value_error":
-        return f"{where}: {message}" if where else message
-    given = repr(item.get("input"))
-    given = given if len(given) <= 60 else given[:57] + "..."
-    return f"{where}: {given} is not valid, expected {message[:1].lower() + message[1:]}"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The end of a sentence about an unknown `word`: the nearest known one, or all of them."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word.lower(), known, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known here: {', '.join(known)}" if known else ""
-
-
-def _keys_at(location: tuple[int | str, ...]) -> list[str]:
-    """The keys that the model at `location` has; empty where there is no model."""
-    model: Any = Study
-    for part in location:
-        if isinstance(part, int):
-            continue
-        field = model.model_fields.get(part)
-        model = _model_in(field.annotation) if field is not None else None
-        if model is None:
-            return []
-    return list(model.model_fields)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in getattr(annotation, "__args__", ()):
-        found = _model_in(inner)
-        if found is not None:
-            return found
-    return None
+        raise StudyError(explain(error, "phase", Study, ("phase",))) from None
 
 
 def _give_way(data: dict[str, Any], overrides: Iterable[str]) -> None:
@@ -169,8 +99,8 @@ def _override(data: dict[str, Any], override: str) -> None:
         )
     known = list(Study.model_fields)
     if parts[0] not in known:
-        raise StudyError(_ended(f"Unknown key {key.strip()!r} in the override{nearest(parts[0], known)}"))
-    value = _value(text.strip())
+        raise StudyError(ended(f"Unknown key {key.strip()!r} in the override{nearest(parts[0], known)}"))
+    value = toml_value(text.strip())
     target: Any = data
     if parts[0] == "phase":
         if len(parts) < 3:
@@ -203,7 +133,7 @@ def _phase(data: dict[str, Any], label_text: str) -> dict[str, Any]:
     return phases[-1]
 
 
-def _value(text: str) -> Any:
+def toml_value(text: str) -> Any:
     """TOML where it is TOML (numbers, true, lists), else the text as it stands: 5.345um needs no quotes."""
     try:
         return tomllib.loads(f"value = {text}")["value"]

@@ -3,7 +3,7 @@
 | | drive | flux |
 |---|---|---|
 | small strain | xx or e_xx: true tensor components of the strain | s_xx: Cauchy stress |
-| finite strain | F_xx: deformation gradient | P_xx: first Piola-Kirchhoff stress |
+| finite strain | F_xx: deformation gradient | P_xx: first Piola-Kirchhoff stress, s_xx: Cauchy stress |
 | transport | x or g_x: gradient | q_x: flux (k times the gradient) |
 
 Values are those at the end of the leg; what is held stays undeformed. At finite strain F_ij below the diagonal is held
@@ -16,9 +16,9 @@ from __future__ import annotations
 from scalebridge.cell.nonlinear.loading import Leg
 from scalebridge.core.errors import StudyError, UnitError
 from scalebridge.core.units import Dimension, parse_quantity
-from scalebridge.homogenize.path.result import DRIVE_SYMBOLS, FLUX_SYMBOLS
-from scalebridge.material.kinematics import Kinematics
-from scalebridge.study.parse import nearest
+from scalebridge.homogenize.path.result import CAUCHY_SYMBOL, DRIVE_SYMBOLS, FLUX_SYMBOLS
+from scalebridge.material.kinematics import FINITE_STRAIN, Kinematics
+from scalebridge.study.explain import nearest
 from scalebridge.study.path_schema import LegSection
 
 
@@ -27,22 +27,23 @@ def build_leg(section: LegSection, number: int, kinematics: Kinematics, ndim: in
     where = f"Leg {number}"
     drive: dict[str, float] = {}
     flux: dict[str, float] = {}
+    cauchy: dict[str, float] = {}
     symbols = DRIVE_SYMBOLS[kinematics.name], FLUX_SYMBOLS[kinematics.name]
     for key, value in section.components.items():
-        is_flux, name = _component(key, where, kinematics, ndim)
-        if name in drive or name in flux:
+        given, name = _component(key, where, kinematics, ndim)
+        if name in drive or name in flux or name in cauchy:
             raise StudyError(
                 f"{where}: component {name} is given twice; its {kinematics.drive} or its {kinematics.flux}, not both."
             )
-        dimension = Dimension.PRESSURE if is_flux and kinematics.vector else Dimension.DIMENSIONLESS
+        dimension = Dimension.PRESSURE if given != "drive" and kinematics.vector else Dimension.DIMENSIONLESS
         try:
-            (flux if is_flux else drive)[name] = parse_quantity(value, dimension)
+            {"drive": drive, "flux": flux, "cauchy": cauchy}[given][name] = parse_quantity(value, dimension)
         except UnitError as error:
             plain = "" if kinematics.vector else " (gradients and fluxes are plain numbers in SI)"
             raise StudyError(f"{where}: {key}: {error}{plain}") from None
     virgin = dict(zip(kinematics.components(ndim), kinematics.virgin(ndim), strict=True))
     for name, at_rest in virgin.items():
-        if name in drive or name in flux:
+        if name in drive or name in flux or name in cauchy:
             continue
         turns = kinematics.vector and not kinematics.symmetric and name[0] > name[1]
         if section.rest == "free" and not turns:
@@ -57,24 +58,25 @@ def build_leg(section: LegSection, number: int, kinematics: Kinematics, ndim: in
         raise StudyError(f"{where}: time: {error}") from None
     if not duration > 0:
         raise StudyError(f"{where}: the time of a leg must be positive, got {section.time!r}.")
-    return Leg(drive, flux, duration, section.steps)
+    return Leg(drive, flux, duration, section.steps, cauchy)
 
 
-def _component(key: str, where: str, kinematics: Kinematics, ndim: int) -> tuple[bool, str]:
-    """Whether a flux is meant, and of which component."""
+def _component(key: str, where: str, kinematics: Kinematics, ndim: int) -> tuple[str, str]:
+    """Whether a "drive", a "flux" or a "cauchy" stress is meant, and of which component."""
     drive, flux = DRIVE_SYMBOLS[kinematics.name], FLUX_SYMBOLS[kinematics.name]
     names = kinematics.components(ndim)
     symbol, separator, name = key.strip().rpartition("_")
     if kinematics.symmetric and name[::-1] in names:
         name = name[::-1]  # yx is xy
     if name in names and separator and symbol in (drive, flux):
-        return symbol == flux, name
-    bare_means_drive = not (kinematics.vector and not kinematics.symmetric)
+        return ("flux" if symbol == flux else "drive"), name
+    bare_means_drive = kinematics is not FINITE_STRAIN
+    if name in names and symbol == CAUCHY_SYMBOL and kinematics is FINITE_STRAIN:
+        return "cauchy", min(name, name[::-1])  # symmetric; what is free is above the diagonal
     if name in names and not separator and bare_means_drive:
-        return False, name
+        return "drive", name
     known = [*(f"{drive}_{n}" for n in names), *(f"{flux}_{n}" for n in names)]
-    if bare_means_drive:
-        known += list(names)
+    known += list(names) if bare_means_drive else [f"{CAUCHY_SYMBOL}_{n}" for n in names]
     raise StudyError(
         f"{where}: there is no component {key!r} at {kinematics.name} in {ndim}-D{nearest(key, known)}."
         if name not in names

@@ -10,21 +10,22 @@ from typing import Any
 from pydantic import ValidationError
 
 from scalebridge.core.errors import StudyError
-from scalebridge.study.parse import MAX_CHARACTERS, nearest
+from scalebridge.study.explain import ended, explain, nearest
+from scalebridge.study.parse import MAX_CHARACTERS, toml_value
 from scalebridge.study.path_schema import LawSection, LegSection, PathOutputSection, PathSection, PathStudy
 from scalebridge.study.schema import ImageSection
 
-_SHOWN = 5
 _SECTIONS: dict[str, Any] = {
     "image": ImageSection, "law": LawSection, "path": PathSection, "leg": LegSection, "output": PathOutputSection,
 }  # fmt: skip
+_OWN = frozenset({"path", "leg", "law"})
 
 
 def is_path_study(path: Path | str) -> bool:
-    """Whether a study file has a [path] section; what cannot be read or understood has none."""
+    """Whether a study file has a section that only paths have; what cannot be read or understood has none."""
     try:
         data = Path(path).read_bytes()
-        return len(data) <= MAX_CHARACTERS and "path" in tomllib.loads(data.decode("utf-8-sig"))
+        return len(data) <= MAX_CHARACTERS and not _OWN.isdisjoint(tomllib.loads(data.decode("utf-8-sig")))
     except (OSError, ValueError, RecursionError):
         return False
 
@@ -45,39 +46,7 @@ def path_study_from_data(data: Mapping[str, Any], name: str = "study") -> PathSt
     try:
         return PathStudy.model_validate(dict(data))
     except ValidationError as error:
-        raise StudyError(_explain(error, name)) from None
-
-
-def _explain(error: ValidationError, name: str) -> str:
-    told: dict[str, str] = {}
-    for item in error.errors(include_url=False):
-        parts = [
-            part for part in item["loc"] if isinstance(part, int) or str(part).replace("_", "").isalnum()
-        ]
-        # Every branch of a union complains about the same value, under the name of its type.
-        parts = [part for part in parts if part not in ("int", "float", "str")]
-        where = ".".join(map(str, parts))
-        if where not in told:
-            told[where] = _sentence(where, parts, item)
-    lines = list(told.values())
-    more = f" (and {len(lines) - _SHOWN} more)" if len(lines) > _SHOWN else ""
-    message = f"{name}: " + "; ".join(lines[:_SHOWN]) + more
-    return message if message.endswith("?") else message + "."
-
-
-def _sentence(where: str, parts: list[Any], item: Mapping[str, Any]) -> str:
-    if item["type"] == "extra_forbidden":
-        section = _SECTIONS.get(str(parts[0])) if len(parts) > 1 else None
-        known = list((section or PathStudy).model_fields)
-        return f"unknown key {where!r}{nearest(str(parts[-1]), known)}"
-    if item["type"] == "missing":
-        return f"{where!r} is missing"
-    message = str(item["msg"]).removeprefix("Value error, ").removeprefix("Input should be ")
-    if item["type"] == "value_error":
-        return f"{where}: {message}" if where else message
-    given = repr(item.get("input"))
-    given = given if len(given) <= 60 else given[:57] + "..."
-    return f"{where}: {given} is not valid, expected {message[:1].lower() + message[1:]}"
+        raise StudyError(explain(error, name, PathStudy, counted=("law", "leg"))) from None
 
 
 def _override(data: dict[str, Any], override: str) -> None:
@@ -90,7 +59,7 @@ def _override(data: dict[str, Any], override: str) -> None:
         )
     section, rest = parts[0], parts[1:]
     if section not in _SECTIONS:
-        raise StudyError(f"Unknown section {section!r} in the override{nearest(section, _SECTIONS)}.")
+        raise StudyError(ended(f"Unknown section {section!r} in the override{nearest(section, _SECTIONS)}"))
     target: Any = data.setdefault(section, [] if section in ("law", "leg") else {})
     if section in ("law", "leg"):
         target = _entry(target, section, rest[0], override)
@@ -103,29 +72,26 @@ def _override(data: dict[str, Any], override: str) -> None:
         target = target.setdefault(part, {}) if isinstance(target, dict) else None
     if not isinstance(target, dict):
         raise StudyError(f"Cannot use the override {override!r}: it does not lead to a section.")
-    target[rest[-1]] = _value(text.strip())
+    target[rest[-1]] = toml_value(text.strip())
 
 
 def _entry(entries: Any, section: str, word: str, override: str) -> Any:
     """The law of a label, or the leg of a number (from 1)."""
-    if not isinstance(entries, list) or not word.lstrip("-").isdigit():
+    try:
+        number = int(word)
+    except ValueError:
+        number = None
+    if not isinstance(entries, list) or number is None:
         named = "their label" if section == "law" else "their number"
         raise StudyError(
             f"Cannot use the override {override!r}: entries of [[{section}]] are named by {named}."
         )
     if section == "leg":
-        if not 1 <= int(word) <= len(entries):
+        if not 1 <= number <= len(entries):
             raise StudyError(f"Cannot use the override {override!r}: the path has {len(entries)} legs.")
-        return entries[int(word) - 1]
+        return entries[number - 1]
     for entry in entries:
-        if isinstance(entry, dict) and entry.get("label") == int(word):
+        if isinstance(entry, dict) and entry.get("label") == number:
             return entry
-    entries.append({"label": int(word)})
+    entries.append({"label": number})
     return entries[-1]
-
-
-def _value(text: str) -> Any:
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except (ValueError, RecursionError):
-        return text

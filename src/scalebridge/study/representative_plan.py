@@ -20,8 +20,8 @@ from scalebridge.homogenize.representative.words import duration, source_words
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState
 from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization
+from scalebridge.study.explain import nearest
 from scalebridge.study.images import image_file, prepare_image
-from scalebridge.study.parse import nearest
 from scalebridge.study.plan import (
     check_labels,
     check_same_quantity,
