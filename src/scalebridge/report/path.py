@@ -206,7 +206,13 @@ def _legs(result: PathResult) -> list[dict[str, Any]]:
         {
             "number": n,
             "drive": ", ".join(f"{k} = {short(v)}" for k, v in leg.drive.items()) or "–",
-            "flux": ", ".join(f"{k} = {short(v)}" for k, v in leg.flux.items()) or "–",
+            "flux": ", ".join(
+                [
+                    *(f"{k} = {short(v)}" for k, v in leg.flux.items()),
+                    *(f"Cauchy {k} = {short(v)}" for k, v in leg.cauchy.items()),
+                ]
+            )
+            or "–",
             "increments": leg.increments,
             "time": short(leg.duration),
         }

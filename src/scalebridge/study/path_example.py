@@ -37,8 +37,8 @@ fields = "legs"              # local fields: "none", "last", "legs", "all" or nu
 # resolution = true          # also on the image coarsened by two: the resolution term of the error budget
 # accuracy = 0.05            # relative error to reach, all terms together
 
-# The legs, one after the other. Components: xx or e_xx (strain) and s_xx (stress); at finite strain F_xx and P_xx;
-# in transport x and q_x. Values at the end of the leg.
+# The legs, one after the other. Components: xx or e_xx (strain) and s_xx (stress); at finite strain F_xx, P_xx and
+# s_xx (Cauchy stress); in transport x and q_x. Values at the end of the leg.
 [[leg]]
 components = { xx = "1 %" }
 rest = "free"                # the others: "free" of stress, or "held" undeformed

@@ -85,6 +85,8 @@ class PathPlan:
             given = [f"{name} = {value:.6g}" for name, value in leg.drive.items()]
             pulled = [f"{name} = {value:.6g}" for name, value in leg.flux.items()]
             flux = f"; {self.kinematics.flux} {', '.join(pulled)}" if pulled else ""
+            stresses = [f"{name} = {value:.6g}" for name, value in leg.cauchy.items()]
+            flux += f"; Cauchy stress {', '.join(stresses)}" if stresses else ""
             lines.append(
                 f"Leg {n:<7}{self.kinematics.drive} {', '.join(given) or 'free'}{flux}; {leg.increments} increments "
                 f"in {leg.duration:.6g} s"

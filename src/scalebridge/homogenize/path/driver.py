@@ -115,7 +115,10 @@ class _Run:
         return {
             "microstructure": [self.image.sha256, list(self.image.grid.shape), self.image.grid.spacing],
             "laws": {str(label): _record(law) for label, law in sorted(self.laws.items())},
-            "legs": [[*map(dict, (leg.drive, leg.flux)), leg.duration, leg.increments] for leg in self.legs],
+            "legs": [
+                [*map(dict, (leg.drive, leg.flux, leg.cauchy)), leg.duration, leg.increments]
+                for leg in self.legs
+            ],
             "boundary condition": [self.boundary.name, cell.elements.integration.value, list(names)],
             "method": {k: v for k, v in dataclasses.asdict(self.method).items() if k != "memory"},
             "tangents": self.tangent.value,

@@ -72,7 +72,13 @@ def to_json(result: PathResult) -> dict[str, Any]:
             for label in result.image.present
         ],
         "legs": [
-            {"drive": leg.drive, "flux": leg.flux, "duration": leg.duration, "increments": leg.increments}
+            {
+                "drive": leg.drive,
+                "flux": leg.flux,
+                "cauchy": leg.cauchy,
+                "duration": leg.duration,
+                "increments": leg.increments,
+            }
             for leg in result.legs
         ],
         "increments": [_increment(result, n, row) for n, row in enumerate(result.increments)],

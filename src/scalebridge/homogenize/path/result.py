@@ -17,6 +17,7 @@ from scalebridge.material.kinematics import SMALL_STRAIN, Kinematics
 
 DRIVE_SYMBOLS = {"small strain": "e", "finite strain": "F", "transport": "g"}
 FLUX_SYMBOLS = {"small strain": "s", "finite strain": "P", "transport": "q"}
+CAUCHY_SYMBOL = "s"  # beside P, at finite strain
 
 
 class Moments(enum.Enum):
