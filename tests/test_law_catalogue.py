@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
@@ -12,6 +14,7 @@ from numpy.testing import assert_allclose
 from scalebridge.core.errors import LawError, UnitError
 from scalebridge.material.laws import LinearLaw, MooneyRivlin, NeoHooke, catalogue
 from scalebridge.material.laws.catalogue import CATALOGUE, law_from_words, law_names
+from scalebridge.material.laws.crystal import CubicCrystal
 
 OWN = """
 import jax.numpy as jnp
@@ -83,6 +86,12 @@ def test_other_parameters_lists_and_short_names() -> None:
         ("ogden", {"modulii": 1.0}, "no parameter 'modulii'; did you mean 'moduli'"),
         ("neo-hooke", {"K": 1.0, "G": -1.0}, "shear > 0"),
         ("neo-hooke", {"K": None, "G": 1.0}, "K must be a number"),
+        ("neo-hooke", {"E": 1e6, "nu": -1}, "E = 1e\\+06 and nu = -1 give .* expected bulk > 0"),
+        ("linear", {"E": 9e9, "K": 1e9}, "do not|give a bulk modulus"),
+        ("linear", {"K": 1e9, "lambda": 2e9}, "lambda = 2e\\+09 give .* shear modulus of -1.5e\\+09"),
+        ("linear", {"E": 0.0, "nu": 0.3}, 'A label without stiffness is the law "void"'),
+        ("j2", {"E": 10**400, "nu": 0.3}, "E must be a number"),
+        ("norton", {"rat": 1.0}, r"did you mean 'rate'\? It takes two of E"),
         ("nowhere.py:law", {}, "no file nowhere.py"),
         ("no_such_module:law", {}, "cannot be loaded"),
     ],
@@ -96,7 +105,7 @@ HISTORY = {
     "j2": {"yield_stress": "100 MPa", "hardening": "1 GPa", "kinematic": "2 GPa"},
     "finite-strain-j2": {"yield_stress": 1e8, "saturation": "50 MPa", "saturation_rate": 20},
     "maxwell": {"shear_moduli": "1 GPa, 2 GPa", "shear_times": "1 s, 1 min"},
-    "norton": {"rate": 1e-3, "stress": "50 MPa", "n": 5},
+    "norton": {"rate": "3.6 1/h", "stress": "50 MPa", "n": 5},
     "damage": {"threshold": "0.1 %", "softening": 0.01},
     "mazars-damage": {"threshold": 1e-3, "softening": 0.01},
 }
@@ -106,6 +115,65 @@ HISTORY = {
 def test_laws_with_a_history_have_names(name: str) -> None:
     record = law_from_words(name, {"E": "70 GPa", "nu": 0.3, **HISTORY[name]}).record()
     assert_allclose(record["shear"], 70e9 / 2.6)
+
+
+CRYSTAL = {
+    "C11": "170 GPa", "C12": "124 GPa", "C44": "75 GPa", "resistance": "16 MPa", "saturation": 0,
+    "hardening_rate": 0, "rate": "1e-3 /s", "n": 10,
+}  # fmt: skip
+
+
+def test_rates_have_a_unit() -> None:
+    rates = [
+        law_from_words("fcc-crystal", {**CRYSTAL, "rate": r}).record()["rate"] for r in (1e-3, "1e-3 Hz")
+    ]
+    assert rates == [1e-3, 1e-3]
+    assert_allclose(law_from_words("fcc-crystal", {**CRYSTAL, "rate": "6 %/min"}).record()["rate"], 1e-3)
+    with pytest.raises(UnitError, match=r"rate: .*unit of a time; expected a rate"):
+        law_from_words("fcc-crystal", {**CRYSTAL, "rate": "1 ms"})
+
+
+def test_crystals_have_an_orientation() -> None:
+    """Turned by Euler angles, by the matrix that they mean, and by what is done to each axis, step by step."""
+    turned = law_from_words("fcc-crystal", {**CRYSTAL, "orientation": "30deg, 90deg, 0.2"})
+    assert isinstance(turned, CubicCrystal)
+    axes = np.eye(3)  # columns: the axes of the crystal, turned with each angle about axes of their own
+    for angle, (i, j) in ((np.pi / 6, (0, 1)), (np.pi / 2, (1, 2)), (0.2, (0, 1))):
+        a, b = axes[:, i].copy(), axes[:, j].copy()
+        axes[:, i] = np.cos(angle) * a + np.sin(angle) * b
+        axes[:, j] = np.cos(angle) * b - np.sin(angle) * a
+    assert_allclose(turned.orientation, axes, atol=1e-15)
+    same = law_from_words("fcc-crystal", {**CRYSTAL, "orientation": list(axes.reshape(-1))})
+    assert isinstance(same, CubicCrystal)
+    assert_allclose(same.orientation, axes, atol=1e-15)
+    assert_allclose(law_from_words("fcc-crystal", CRYSTAL).record()["orientation"], np.eye(3))
+    for orientation, message in (("1, 2", "three Euler angles.*got 2"), ([1] * 9, "rotation matrix")):
+        with pytest.raises(LawError, match=message):
+            law_from_words("fcc-crystal", {**CRYSTAL, "orientation": orientation})
+
+
+def test_a_file_is_loaded_once_until_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text(OWN)
+    first, second = (law_from_words(f"{path}:soft", {"G": g}) for g in (1.0, 2.0))
+    assert jax.tree.structure(first) == jax.tree.structure(second), (
+        "two kinds of law, each compiled for itself"
+    )
+    path.write_text(OWN.replace("G=1.0", "G=7.0"))
+    os.utime(path, ns=(1, 1))
+    assert law_from_words(f"{path}:soft", {}).record()["parameters"] == {"G": 7.0}
+
+
+def test_a_file_that_ends_the_program_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("import sys\nsys.exit(0)\n")
+    with pytest.raises(LawError, match="cannot be loaded: SystemExit"):
+        law_from_words(f"{path}:soft", {})
+
+
+def test_an_uncertainty_is_refused() -> None:
+    with pytest.raises(UnitError, match="E: an uncertainty is not carried along"):
+        law_from_words("linear", {"E": "70+-3 GPa", "nu": 0.3})
 
 
 def test_a_wrong_unit_names_the_parameter() -> None:

@@ -35,6 +35,7 @@ class Dimension(enum.Enum):
     PERMEABILITY = ("a magnetic permeability", "H/m", (1, 1, -2, -2, 0, 0))
     EXPANSION = ("a thermal expansion coefficient", "1/K", (0, 0, 0, 0, -1, 0))
     VISCOSITY = ("a dynamic viscosity", "Pa s", (1, -1, -1, 0, 0, 0))
+    RATE = ("a rate", "1/s", (0, 0, -1, 0, 0, 0))
 
     @property
     def words(self) -> str:
@@ -105,6 +106,8 @@ _PLAIN: dict[str, tuple[float, Exponents]] = {
     "%": (1e-2, (0, 0, 0, 0, 0, 0)),
     "ppm": (1e-6, (0, 0, 0, 0, 0, 0)),
     "rad": (1.0, (0, 0, 0, 0, 0, 0)),
+    "deg": (math.pi / 180, (0, 0, 0, 0, 0, 0)),
+    "°": (math.pi / 180, (0, 0, 0, 0, 0, 0)),
     "1": (1.0, (0, 0, 0, 0, 0, 0)),
 }
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
@@ -113,7 +116,7 @@ _QUANTITY = re.compile(
     rf"(?:(?:\+/-|\+-|±)\s*(?P<deviation>{_NUMBER})\s*(?P<percent>%)?\s*)?(?(open)\))\s*(?P<unit>.*)",
     re.DOTALL,
 )
-_TOKEN = re.compile(r"\s*(?:(\*\*|\^)|([*·⋅×])|(/)|(\()|(\))|([+-]?\d+)|([^\W\d_]+|%|°C|Å))", re.UNICODE)
+_TOKEN = re.compile(r"\s*(?:(\*\*|\^)|([*·⋅×])|(/)|(\()|(\))|([+-]?\d+)|([^\W\d_]+|%|°C?|Å))", re.UNICODE)
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻", "0123456789-")
 _MAX_TEXT = 120
 _MAX_EXPONENT = 12

@@ -12,10 +12,12 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,6 @@ from scalebridge.core.errors import LawError, UnitError
 from scalebridge.core.units import Dimension, parse_uncertain
 from scalebridge.material.isotropic import ELASTIC_CONSTANTS, bulk_and_shear
 from scalebridge.material.laws.conduction import PowerLawConduction, TemperatureDependentConduction
-from scalebridge.material.laws.crystal import CubicCrystal
 from scalebridge.material.laws.damage import IsotropicDamage
 from scalebridge.material.laws.linear import LinearLaw
 from scalebridge.material.laws.maxwell import GeneralizedMaxwell
@@ -33,13 +34,18 @@ from scalebridge.material.laws.neo_hooke import NeoHooke
 from scalebridge.material.laws.norton import NortonCreep
 from scalebridge.material.laws.ogden import Ogden
 from scalebridge.material.laws.point import AbstractPointLaw
-from scalebridge.material.laws.recipes import finite_strain_j2_plasticity, j2_plasticity, mazars_damage
+from scalebridge.material.laws.recipes import (
+    fcc_crystal,
+    finite_strain_j2_plasticity,
+    j2_plasticity,
+    mazars_damage,
+)
 from scalebridge.material.laws.saint_venant_kirchhoff import SaintVenantKirchhoff
 from scalebridge.numerics.mandel import isotropic_stiffness
 
 ENTRY_POINTS = "scalebridge.laws"
 NUMBER, STRESS, KELVIN = Dimension.DIMENSIONLESS, Dimension.PRESSURE, Dimension.TEMPERATURE
-SECONDS = Dimension.TIME
+SECONDS, PER_SECOND = Dimension.TIME, Dimension.RATE
 CONDUCTIVITY = (
     Dimension.DIMENSIONLESS,
     Dimension.CONDUCTIVITY,
@@ -48,6 +54,7 @@ CONDUCTIVITY = (
     Dimension.PERMITTIVITY,
 )
 _MODULI = ("bulk", "shear")
+_LONG = {"lambda_": "lambda"}
 _SAME = {"K": "bulk", "mu": "G", "lambda": "lambda_", "k": "conductivity", "n": "exponent"}
 
 Dimensions = Dimension | tuple[Dimension, ...]
@@ -143,21 +150,22 @@ CATALOGUE: tuple[LawEntry, ...] = (
         bulk_moduli=STRESS,
         bulk_times=SECONDS,
     ),
-    entry("norton", NortonCreep, elastic=True, rate=NUMBER, stress=STRESS, exponent=NUMBER),
+    entry("norton", NortonCreep, elastic=True, rate=PER_SECOND, stress=STRESS, exponent=NUMBER),
     entry("damage", IsotropicDamage, elastic=True, threshold=NUMBER, softening=NUMBER),
     entry("mazars-damage", mazars_damage, elastic=True, threshold=NUMBER, softening=NUMBER),
     entry(
         "fcc-crystal",
-        CubicCrystal,
+        fcc_crystal,
         C11=STRESS,
         C12=STRESS,
         C44=STRESS,
         resistance=STRESS,
         saturation=STRESS,
         hardening_rate=NUMBER,
-        rate=NUMBER,
+        rate=PER_SECOND,
         exponent=NUMBER,
         latent=NUMBER,
+        orientation=NUMBER,
     ),
 )
 
@@ -184,8 +192,8 @@ def law_from_words(name: str, words: Mapping[str, Any]) -> AbstractPointLaw:
         if _plain(point.name) == known:
             return _called(name, point.load(), _any_values(words))
     raise LawError(
-        f"There is no law {name!r}{_nearest(known, law_names())}. Known: {', '.join(law_names())}; or give a function "
-        "of your own as module.py:function."
+        f"There is no law {name!r}{_nearest(known, law_names()) or '.'} Known: {', '.join(law_names())}; or give a "
+        "function of your own as module.py:function."
     )
 
 
@@ -216,7 +224,8 @@ def _values(one: LawEntry, words: Mapping[str, Any]) -> dict[str, Any]:
         else:
             possible = [*one.keys, *(ELASTIC_CONSTANTS if one.elastic else ())]
             raise LawError(
-                f"The law {one.name!r} has no parameter {word!r}{_nearest(key, possible)}. It takes {one.accepted}."
+                f"The law {one.name!r} has no parameter {word!r}{_nearest(key, possible) or '.'} "
+                f"It takes {one.accepted}."
             )
     missing = [key for key in one.required if key not in values]
     if missing:
@@ -229,9 +238,24 @@ def _values(one: LawEntry, words: Mapping[str, Any]) -> dict[str, Any]:
             )
         if constants.get("nu", 0.0) >= 0.5:
             raise LawError(f"Poisson's ratio must be below 1/2, got {constants['nu']:g}.")
-        first, second = constants
-        values |= dict(zip(_MODULI, bulk_and_shear(first, second)(constants), strict=True))
+        values |= dict(zip(_MODULI, _moduli(constants), strict=True))
     return values
+
+
+def _moduli(constants: Mapping[str, float]) -> tuple[float, float]:
+    """K and G. Fails when: the two constants do not determine them, or one is not positive (LawError)."""
+    first, second = constants
+    try:
+        bulk, shear = bulk_and_shear(first, second)(constants)
+    except (ZeroDivisionError, OverflowError):
+        bulk = shear = math.nan
+    if not (bulk > 0 and shear > 0 and math.isfinite(bulk) and math.isfinite(shear)):
+        given = " and ".join(f"{_LONG.get(key, key)} = {value:g}" for key, value in constants.items())
+        raise LawError(
+            f"{given} give a bulk modulus of {bulk:g} and a shear modulus of {shear:g}; expected bulk > 0 and "
+            'shear > 0. A label without stiffness is the law "void".'
+        )
+    return bulk, shear
 
 
 def _parsed(word: str, given: Any, dimension: Dimensions | None) -> Any:
@@ -244,10 +268,13 @@ def _parsed(word: str, given: Any, dimension: Dimensions | None) -> Any:
 
 def _number(word: str, given: Any, dimension: Dimensions | None) -> float:
     try:
-        return parse_uncertain(given if isinstance(given, str) else float(given), dimension).value
+        found = parse_uncertain(given if isinstance(given, str) else float(given), dimension)
+        if found.deviation:
+            raise UnitError("an uncertainty is not carried along a path; give one number")
+        return found.value
     except UnitError as error:
         raise UnitError(f"{word}: {error}") from None
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise LawError(f"{word} must be a number, with or without a unit, got {given!r}.") from None
 
 
@@ -265,14 +292,14 @@ def _function(name: str) -> Any:
         module = _module_of(where)
     except LawError:
         raise
-    except Exception as error:  # the module is the user's, and may raise anything
+    except (Exception, SystemExit) as error:  # the module is the user's, and may raise anything
         raise LawError(f"{where} (of the law {name!r}) cannot be loaded: {error!r}") from error
     found = getattr(module, wanted, None)
     if found is None:
         functions = [
             key for key, value in vars(module).items() if callable(value) and not key.startswith("_")
         ]
-        raise LawError(f"{where} has no {wanted!r}{_nearest(wanted, functions)}.")
+        raise LawError(f"{where} has no {wanted!r}{_nearest(wanted, functions) or '.'}")
     return found
 
 
@@ -282,6 +309,13 @@ def _module_of(where: str) -> Any:
     path = Path(where).expanduser()
     if not path.is_file():
         raise LawError(f"There is no file {where}; give the path from here to a Python file with a law.")
+    return _module_in(path.resolve(), path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=32)
+def _module_in(path: Path, changed: int) -> Any:
+    """The module in a file, loaded once as long as it stays unchanged: labels with the same function are then of one
+    kind, and compiled together."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
     assert spec.loader is not None
