@@ -62,8 +62,8 @@ def path(
     bc: str
         Boundary condition.
     integration: str
-        Integration points per voxel: one (periodic only), eight, mean-dilatation (small strain: does not lock). If left
-        out: one for periodic conditions, else what does not lock.
+        Integration points per voxel: one (periodic only), eight, mean-dilatation (does not lock where volume is
+        kept). If left out: one for periodic conditions, else what does not lock.
     plane: str
         For 2-D images: strain (nothing happens along z, if left out) or stress.
     tangent: str

@@ -4,7 +4,8 @@ The gradient of a multilinear function at the point xi_q = (+-h_a / (2 sqrt 3))_
 (cell/modes.py): d_a u_i = sum over subsets s of the other axes of g_{s + a} prod_{b in s} xi_b, two sums and
 differences per axis. ONE_POINT keeps s = {} (the voxel mean): one state per voxel, no locking, periodic cells only.
 EIGHT_POINTS is the fully integrated element (four points in 2-D). MEAN_DILATATION is the same with the volumetric
-strain of the voxel mean at every point (B-bar [hughes1980]), which does not lock when the material keeps its volume.
+strain of the voxel mean at every point (B-bar [hughes1980]), which does not lock when the material keeps its volume; at
+finite strain that is not linear in the unknown, and not part of B (dilatation.py).
 """
 
 from __future__ import annotations
@@ -54,9 +55,9 @@ class VoxelElements:
                 "One integration point per voxel is for periodic cells only: on a box its hourglass modes are not "
                 "controlled. Use Integration.MEAN_DILATATION or EIGHT_POINTS."
             )
-        if self.integration is Integration.MEAN_DILATATION and not self.kinematics.symmetric:
+        if self.integration is Integration.MEAN_DILATATION and not self.kinematics.vector:
             raise InputError(
-                f"Elements of mean dilatation are for small strain, not for {self.kinematics.name}. Use "
+                f"Elements of mean dilatation are for deformation, not for {self.kinematics.name}. Use "
                 "Integration.ONE_POINT (periodic cells) or EIGHT_POINTS."
             )
 
@@ -91,6 +92,11 @@ class VoxelElements:
     @property
     def voxel_volume(self) -> float:
         return math.prod(self.spacing)
+
+    @property
+    def shares_dilatation(self) -> bool:
+        """Whether the laws are asked at other drives than E + B w: those of dilatation.py."""
+        return self.integration is Integration.MEAN_DILATATION and not self.kinematics.symmetric
 
     @property
     def modes(self) -> tuple[int, ...]:
@@ -188,7 +194,7 @@ def drives_of(elements: VoxelElements, modes: list[dict[int, Any]]) -> list[Any]
         drive = [g[i, i] if i == j else (g[i, j] + g[j, i]) * (1 / SQRT2) for i, j in PAIRS[ndim]]
     else:
         drive = [g[i, a] for i in range(ndim) for a in range(ndim)]
-    if elements.integration is Integration.MEAN_DILATATION:
+    if elements.integration is Integration.MEAN_DILATATION and kinematics.symmetric:
         gap = (_mean_dilatation(elements, modes) - sum(drive[1:ndim], drive[0])) * (1 / ndim)
         drive = [e + gap if n < ndim else e for n, e in enumerate(drive)]
     sides = (2 if elements.points > 1 else 1,) * ndim
@@ -213,7 +219,7 @@ def forces_of(elements: VoxelElements, flux: list[Any]) -> list[dict[int, Any]]:
     sides = (2 if elements.points > 1 else 1,) * ndim
     flux = [q.reshape(*sides, *q.shape[1:]) * weight for q in flux]
     mean: Any = None
-    if elements.integration is Integration.MEAN_DILATATION:
+    if elements.integration is Integration.MEAN_DILATATION and kinematics.symmetric:
         pressure = sum(flux[1:ndim], flux[0]) * (1 / ndim)
         flux = [q - pressure if n < ndim else q for n, q in enumerate(flux)]
         mean = pressure.sum(axis=tuple(range(ndim)))

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from scalebridge.cell.modes import Modes, pad_nodes, scatter_modes, split_axes
+from scalebridge.cell.nonlinear.dilatation import flux_on_gradient, shared_gradient, shared_tangent
 from scalebridge.cell.nonlinear.elements import VoxelElements, drives_of, forces_of
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector
@@ -99,6 +100,34 @@ def inner_voxels(field: jax.Array, elements: VoxelElements) -> jax.Array:
     return field[(slice(None),) * 3 + (cut,) * elements.ndim]
 
 
+@quick_jit
+def share_dilatation(drives: jax.Array) -> jax.Array:
+    """Deformation gradients (points, m, B, *shape) with the volume change of their voxel."""
+    return jnp.stack(shared_gradient([drives[:, n] for n in range(drives.shape[1])]), axis=1)
+
+
+@functools.partial(quick_jit, static_argnums=0)
+def with_dilatation(
+    elements: VoxelElements, drives: jax.Array, void: jax.Array, flux: jax.Array, tangent: jax.Array | None
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    """What laws asked at `share_dilatation(drives)` said, as it acts on the drives: the flux, its mean over a cell
+    (B, m), and the tangents followed by the rows that `tangent_forces` needs, F and the flux of the laws.
+
+    Shapes: drives (points, m, B, *shape); void (B, *padded): where there is nothing, so that any F will do; flux and
+    tangent on padded voxels.
+    """
+    m, ndim = elements.size, elements.ndim
+    unit = jnp.eye(ndim).reshape(-1, 1, *(1,) * ndim)
+    f = jnp.where(void, unit, padded_voxels(drives, elements))
+    stress = flux_on_gradient([f[:, n] for n in range(m)], [flux[:, n] for n in range(m)])
+    moved = jnp.stack(stress, axis=1)
+    mean = jnp.mean(inner_voxels(moved, elements), axis=(0, *range(3, 3 + ndim))).T
+    if tangent is None:
+        return moved, mean, None
+    rows = [tangent, f.astype(tangent.dtype), flux.astype(tangent.dtype)]
+    return moved, mean, jnp.concatenate(rows, axis=1)
+
+
 @functools.partial(quick_jit, static_argnums=(0, 2, 3))
 def flux_forces(elements: VoxelElements, flux: jax.Array, budget: float, out_dtype: Any = None) -> Vector:
     """B^T flux, integrated. Shapes: flux on padded voxels (points, m, B, *padded) -> c x (B, *nodes)."""
@@ -166,7 +195,8 @@ def tangent_forces(
 ) -> tuple[Vector, jax.Array]:
     """B^T T (macro + B w), and the integral of the flux T (macro + B w) where it is asked for (zeros otherwise).
 
-    Shapes: tangent on padded voxels (points, entries, B, *padded); w c x (K, *nodes) and macro (K, m) with K = B L,
+    Shapes: tangent on padded voxels (points, entries, B, *padded), followed by the rows of `with_dilatation` where the
+    elements share their dilatation; w c x (K, *nodes) and macro (K, m) with K = B L,
     the loads of one cell together -> c x (K, *nodes), (K, m).
     """
     ndim, count = elements.ndim, elements.nodes[0]
@@ -194,10 +224,14 @@ def tangent_forces(
         def law(drive: list[jax.Array], tangent: jax.Array, start: Any) -> list[jax.Array]:
             t = jax.lax.dynamic_slice_in_dim(tangent, start, planes + 1, axis=3)
             apart = [e.reshape(elements.points, cells, loads, *e.shape[2:]) for e in drive]
-            rows = [t[:, n][:, :, None] for n in range(len(entries))]
-            return [
-                q.reshape(elements.points, many, *q.shape[3:]) for q in apply_tangent(entries, rows, apart)
-            ]
+            rows = [t[:, n][:, :, None] for n in range(t.shape[1])]
+            answer = functools.partial(apply_tangent, entries, rows)
+            if elements.shares_dilatation:
+                f, p = rows[len(entries) :][: elements.size], rows[len(entries) + elements.size :]
+                flux = shared_tangent(f, p, apart, answer)
+            else:
+                flux = answer(apart)
+            return [q.reshape(elements.points, many, *q.shape[3:]) for q in flux]
 
         def gathered(flux: list[jax.Array], start: Any, counted: Any) -> tuple[list[Modes], jax.Array]:
             sums = _integral(elements, flux, start, counted, planes) if summed else nothing

@@ -30,6 +30,7 @@ def bytes_per_cell(batch: Batch) -> int:
     voxels = batch.points.voxels
     entries = len(tangent_entries(elements.size, batch.points.symmetric))
     states = sum(leaf.nbytes for leaf in jax.tree.leaves(batch.points.only([0]).initial_state()))
+    entries += 2 * elements.size if elements.shares_dilatation else 0
     per_point = 3 * elements.size * 8 + 3 * entries * np.dtype(batch.space.dtype).itemsize
     vectors = elements.components * (3 * 8 + 8 * np.dtype(batch.space.dtype).itemsize)
     return int(voxels * (elements.points * per_point + vectors) + 3 * states)

@@ -18,7 +18,14 @@ import numpy as np
 
 from scalebridge.cell.nonlinear.control import Control
 from scalebridge.cell.nonlinear.elements import VoxelElements
-from scalebridge.cell.nonlinear.fields import flux_forces, inner_voxels, point_drives, tangent_entries
+from scalebridge.cell.nonlinear.fields import (
+    flux_forces,
+    inner_voxels,
+    point_drives,
+    share_dilatation,
+    tangent_entries,
+    with_dilatation,
+)
 from scalebridge.cell.nonlinear.linear_solve import solve_linear
 from scalebridge.cell.nonlinear.linearization import Linearization
 from scalebridge.cell.nonlinear.points import Answer, Points, ask, collect_points
@@ -131,11 +138,18 @@ def answer_at(
     batch: Batch, state: tuple[Any, ...], w: Vector, drive: np.ndarray, dt: float, *, tangent: bool
 ) -> Answer:
     """What the points of cells say at (w, E), reached `dt` after `state`; divided by the scale of the reference."""
-    drives = point_drives(batch.elements, w, jnp.asarray(drive), slab_budget())
-    return ask(
-        batch.points, state, drives.reshape(*drives.shape[:3], -1), dt, tangent=tangent,
+    elements, points = batch.elements, batch.points
+    drives = point_drives(elements, w, jnp.asarray(drive), slab_budget())
+    asked = share_dilatation(drives) if elements.shares_dilatation else drives
+    answer = ask(
+        points, state, asked.reshape(*drives.shape[:3], -1), dt, tangent=tangent,
         scale=batch.reference.scale, metric=batch.reference.inverse,
     )  # fmt: skip
+    if elements.shares_dilatation:
+        void = points.padded == points.columns
+        flux, mean, rows = with_dilatation(elements, drives, void, answer.flux, answer.tangent)
+        answer = dataclasses.replace(answer, flux=flux, mean_flux=np.asarray(mean), tangent=rows)
+    return answer
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

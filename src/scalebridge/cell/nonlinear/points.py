@@ -54,6 +54,11 @@ class Points:
     symmetric: bool
 
     @property
+    def columns(self) -> int:
+        """The number of the last column of `padded`: that of the void."""
+        return sum(group.members.shape[1] for group in self.groups)
+
+    @property
     def cells(self) -> int:
         return len(self.padded)
 

@@ -61,7 +61,7 @@ class NonlinearCell:
         if integration is None:
             if periodic:
                 integration = Integration.ONE_POINT
-            elif kinematics.symmetric:
+            elif kinematics.vector:
                 integration = Integration.MEAN_DILATATION
             else:
                 integration = Integration.EIGHT_POINTS
