@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import html
+import importlib
 import json
 import signal
 import subprocess
@@ -28,6 +30,7 @@ from scalebridge.homogenize.representative import (
 )
 from scalebridge.homogenize.representative.apparent import Material
 from scalebridge.homogenize.representative.ensemble import Workers
+from scalebridge.microstructure import statistics as image_statistics
 from scalebridge.microstructure.generators import Checkerboard
 
 _folder = pytest.fixture(own_folder, autouse=True)
@@ -287,6 +290,41 @@ def test_lengths_are_compared_when_the_macroscopic_one_is_given(capsys: pytest.C
     assert separation["epsilon"] == pytest.approx(separation["fine_length"] / 5e-3)
     out = run(capsys, "rve", *words, "--macro-length", "50um")[1]
     assert "scales are not separated" in out.replace("\n", " ")
+
+
+def test_the_material_is_measured_once_for_record_and_page(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+
+    def counting(name: str, measure: Any) -> Any:
+        def counted(*arguments: Any, **options: Any) -> Any:
+            measured.append(name)
+            return measure(*arguments, **options)
+
+        return counted
+
+    importlib.import_module("scalebridge.report.representative")
+    for name in ("integral_range", "long_range", "stationarity"):
+        measure = getattr(image_statistics, name)
+        for key, module in list(sys.modules.items()):
+            if key.startswith("scalebridge.") and vars(module).get(name) is measure:
+                monkeypatch.setattr(module, name, counting(name, measure))
+    image = random_image((64, 64))
+    record = record_of(
+        capsys, image, *LAWS, "--workers", "1", "--sizes", "8", "--realizations", "2",
+        "--spacing", "2um", "--output", "out",
+    )  # fmt: skip
+    found = record["scales"]["phases"][0]
+    page = Path("out/report.html").read_text(encoding="utf-8")
+    assert f"{2 * found['correlation_length']:.3g}" in page, "the page has it in micrometres"
+    assert page.count(html.escape(found["long_range"]["words"])) == 1
+    assert sorted(measured) == ["integral_range", "long_range", "stationarity"]
+    grid_free = record_of(capsys, image, *LAWS, "--workers", "1", "--sizes", "8", "--realizations", "2")
+    same = grid_free["scales"]["phases"][0]
+    for name in ("correlation_length", "integral_range", "integral_range_deviation"):
+        assert found[name] == pytest.approx(same[name], rel=1e-9), "voxels, whatever their edge"
+    assert found["correlation_lengths"] == pytest.approx(same["correlation_lengths"])
 
 
 def test_a_dry_run_computes_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,11 +15,15 @@ from scalebridge.core import provenance
 from scalebridge.core.compilation_cache import enable_compilation_cache
 from scalebridge.core.status import Status
 from scalebridge.homogenize.representative.json_record import to_json
+from scalebridge.homogenize.representative.material_scales import (
+    MaterialScales,
+    judged_with_scales,
+    material_scales,
+)
 from scalebridge.homogenize.words import percent
 from scalebridge.study.representative_folder import StudyFolder, open_study_folder
 from scalebridge.study.representative_plan import RepresentativePlan
 from scalebridge.study.representative_run import StudyOutcome, run_study, sampling_method
-from scalebridge.study.representative_scales import judged_with_scales, material_scales
 
 
 @final
@@ -80,7 +84,7 @@ def execute_study(
         )
         if folder is not None:
             bar.update("writing", 0.0, 0.0, str(folder.path))
-            _write(folder, outcome, record, plan, length)
+            _write(folder, outcome, record, scales, length)
     if show.json:
         print(json_module.dumps(record, allow_nan=False))
     else:
@@ -125,7 +129,7 @@ def _write(
     folder: StudyFolder,
     outcome: StudyOutcome,
     record: Mapping[str, Any],
-    plan: RepresentativePlan,
+    scales: MaterialScales,
     length: float | None,
 ) -> None:
     from scalebridge.report.representative import write_report
@@ -136,6 +140,7 @@ def _write(
         folder.path,
         provenance={"inputs": record["provenance"]["inputs"]},
         macro_length=length,
+        lengths=scales.lengths,
         force=True,
     )
 

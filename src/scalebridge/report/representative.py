@@ -17,6 +17,8 @@ from scalebridge.homogenize.representative.advice import next_step
 from scalebridge.homogenize.representative.estimators import isotropic_parts
 from scalebridge.homogenize.representative.expansion import EXPANSION
 from scalebridge.homogenize.representative.exporters import to_csv, to_latex
+from scalebridge.homogenize.representative.material_lengths import MaterialLengths, lengths_of_image
+from scalebridge.homogenize.representative.samples import ImageWindows
 from scalebridge.homogenize.representative.study import RepresentativityResult
 from scalebridge.homogenize.words import aligned, number, percent, scale_of, sentence
 from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt, strain_to_voigt
@@ -43,13 +45,15 @@ def write_report(
     title: str = "",
     provenance: Mapping[str, Any] | None = None,
     macro_length: float | int | None = None,
+    lengths: MaterialLengths | None = None,
     force: bool = False,
 ) -> Path:
     """Writes the self-contained offline page and returns its path.
 
     folder: made if it is missing; the page is report.html inside (or a path ending in .html).
     image: the material whose correlation functions are shown; by default the image that windows were cut from, or some
-    realizations, which are drawn anew. macro_length: over which macroscopic fields vary, in m, for the scale report.
+    realizations, which are drawn anew. lengths: of the study's material, where they were measured before.
+    macro_length: over which macroscopic fields vary, in m, for the scale report.
     provenance: added to that of the study.
     Fails when: the page exists and `force` is not given, or the folder cannot be written (OutputError).
     """
@@ -57,7 +61,10 @@ def write_report(
     if path.suffix.lower() not in (".html", ".htm"):
         path = path / REPORT
     prepare(path.parent, (path,), force)
-    write_text(path, render(result, image, title=title, provenance=provenance, macro_length=macro_length))
+    page = render(
+        result, image, title=title, provenance=provenance, macro_length=macro_length, lengths=lengths
+    )
+    write_text(path, page)
     return path
 
 
@@ -68,11 +75,15 @@ def render(
     title: str = "",
     provenance: Mapping[str, Any] | None = None,
     macro_length: float | int | None = None,
+    lengths: MaterialLengths | None = None,
 ) -> str:
     """The whole page as one string that loads nothing from anywhere."""
     samples = first_samples(result)
     images, periodic = material_images(result, samples, image)
-    material = material_statistics(images, periodic=periodic)
+    if lengths is None or image is not None:
+        drift = image is not None or isinstance(result.problem.source, ImageWindows)
+        lengths = lengths_of_image(images[0], periodic=periodic, drift=drift)
+    material = material_statistics(images, periodic=periodic, lengths=lengths)
     record = dict(result.provenance) | dict(provenance or {})
     context = _head(result, title) | samples_shown(result, samples, image)
     context |= material_shown(result, material) | scales_shown(result, material, macro_length)

@@ -140,7 +140,7 @@ def material_shown(result: RepresentativityResult, material: MaterialStatistics)
                 (name, safe(to_svg(figure, f"material{n}", name)), caption)
                 for n, (name, figure, caption) in enumerate(charts)
             ],
-            "notes": [note for phase in material.phases for note in phase.notes],
+            "notes": material.notes,
         },
         "material_missing": "",
     }
