@@ -32,7 +32,13 @@ MENU = {
         "running-in-parallel",
         "extending",
     ),
-    "Background": ("verification", "verification-representativity", "error-budget", "performance"),
+    "Background": (
+        "verification",
+        "verification-representativity",
+        "verification-nonlinear",
+        "error-budget",
+        "performance",
+    ),
     "Reference": ("python", "generators", "laws", "conventions", "changes"),
 }
 ELSEWHERE = {"changes": HERE.parent / "CHANGELOG.md"}  # pages that live at the root of the repository

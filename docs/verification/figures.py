@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from docs.verification import nonlinear_figures
 from docs.verification.plotting import COLOURS, MARKERS, plot, save
 from docs.verification.record import Table
 from docs.verification.representativity_figures import DRAWINGS
@@ -21,6 +22,7 @@ def draw(tables: Sequence[Table]) -> None:
         "error-budget-elasticity.png": _coverage,
         "error-budget-statistical.png": _coverage,
         **DRAWINGS,
+        **nonlinear_figures.DRAWINGS,
     }
     for table in tables:
         if table.figure:

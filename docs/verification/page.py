@@ -1,11 +1,11 @@
-"""The pages docs/verification.md, error-budget.md and verification-representativity.md, written from the records."""
+"""The pages docs/verification*.md and error-budget.md, written from the records."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from docs.verification import figures, representativity_page
+from docs.verification import figures, nonlinear_page, representativity_page
 from docs.verification.record import DOCS, FIGURES, Row, Table, read_record
 
 INTRODUCTION = """# Verification
@@ -55,6 +55,7 @@ def write_pages(cases: Sequence[str]) -> None:
     body: list[str] = []
     honesty: list[str] = []
     statistics: list[str] = []
+    nonlinear: list[str] = []
     seconds = 0.0
     FIGURES.mkdir(exist_ok=True)
     for name in cases:
@@ -62,6 +63,8 @@ def write_pages(cases: Sequence[str]) -> None:
         target = honesty if name.startswith("error_budget") else body
         if name.startswith(representativity_page.PREFIX):
             target = statistics
+        if name.startswith(nonlinear_page.PREFIX):
+            target = nonlinear
         if found is None:
             how = "python docs/verification/berea.py" if name == "berea" else f"make verify CASES={name}"
             target.append(f"## {name}\n\nNot run yet: `{how}`.\n")
@@ -76,12 +79,14 @@ def write_pages(cases: Sequence[str]) -> None:
     head = "| Case | Values | Judged | Held | Missed |\n|---|---|---|---|---|\n" + "\n".join(summary)
     note = f"\n\nAll cases together took {seconds / 60:.0f} minutes on two cores. "
     note += "The coverage of the error budget has [its own page](error-budget.md), and so have\n"
-    note += "[statistics and representativity](verification-representativity.md).\n\n"
+    note += "[statistics and representativity](verification-representativity.md) and\n"
+    note += "[nonlinear cells](verification-nonlinear.md).\n\n"
     text = INTRODUCTION + "## Summary\n\n" + head + note + "\n".join(body)
     (DOCS / "verification.md").write_text(text.rstrip() + "\n", encoding="utf-8")
     representativity_page.write_page(
         [name for name in cases if name.startswith(representativity_page.PREFIX)], statistics
     )
+    nonlinear_page.write_page([name for name in cases if name.startswith(nonlinear_page.PREFIX)], nonlinear)
 
 
 def summary_line(table: Table) -> str:

@@ -94,6 +94,8 @@ def _plain(value: Any) -> Any:
         return {key: _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(entry) for entry in value]
+    if getattr(value, "ndim", 0) > 0:
+        return _plain(value.tolist())
     if isinstance(value, float) or hasattr(value, "dtype"):
         number = float(value)
         return number if math.isfinite(number) else None
