@@ -81,10 +81,15 @@ class Study:
         return mean_estimate(self.values[size].mean(axis=1))
 
     def predicted(self, size: int) -> tuple[float, float]:
-        """Mean of one sample of that size and its standard error: of the limit, and its own scatter."""
-        mean = self.bias.limit + self.bias.slopes[CONDITION] / size
+        """Mean of one sample of that size and its standard error: of the mean (or limit), and its own scatter."""
+        mean = self.bias.reference * (1 + self.bias.bias(CONDITION, size))
+        error = self.bias.limit_error
+        if not self.bias.seen(CONDITION):
+            # Windows of all sizes cover one image: averaging over the sizes makes nothing more certain.
+            errors = np.array([self.mean(n).standard_error for n in self.values], float)
+            error = float(np.average(errors, weights=errors**-2))
         own = 0.0 if self.law is None else self.law.variance(float(size) ** 3)
-        return mean, float(np.sqrt(self.bias.limit_error**2 + own))
+        return mean, float(np.sqrt(error**2 + own))
 
 
 def study(values: Mapping[int, np.ndarray], porosity: float) -> Study:
@@ -98,7 +103,8 @@ def study(values: Mapping[int, np.ndarray], porosity: float) -> Study:
         variances.append(estimate.deviation**2)
         counts.append(estimate.count)
     law = fit_scaling_law(volumes, variances, counts, porosity * (1 - porosity))
-    return Study(values, fit_size_bias(rows), law)
+    sampled = {size: len(found) for size, found in values.items()}
+    return Study(values, fit_size_bias(rows, sampled), law)
 
 
 def rows_of(found: Study, main: int, whole_size: int, whole: np.ndarray, names: str) -> tuple[Row, ...]:
@@ -129,9 +135,13 @@ def rows_of(found: Study, main: int, whole_size: int, whole: np.ndarray, names: 
     rows.append(
         Row(
             f"predicted for {whole_size}^3 from all sub-volumes", mean, total, z * error / total,
-            note=f"95 % interval {mean - z * error:.5f} to {mean + z * error:.5f}: law of the mean, own scatter",
+            note=f"95 % interval {mean - z * error:.5f} to {mean + z * error:.5f}: error of the mean, own scatter",
         )
     )  # fmt: skip
+    fitted, reach = found.bias.fitted(CONDITION, main), found.bias.reach(CONDITION, main)
+    seen = "seen" if found.bias.seen(CONDITION) else "not seen: taken for 0"
+    note = f"95 % interval {fitted - reach:+.3f} to {fitted + reach:+.3f}: {seen}"
+    rows.append(Row(f"trend of the mean over the sizes at {main}^3, relative", fitted, None, note=note))
     rows.append(Row(f"scatter of one sub-volume of {main}^3, relative", estimate.relative_deviation, None))
     if found.law is not None:
         note = "" if found.law.alpha_deviation is None else f"standard error {found.law.alpha_deviation:.2f}"
@@ -172,11 +182,10 @@ def series_of(
 WORDS = (
     "Potentials on two faces, no flux through the sides, seven-point finite volumes, for non-overlapping "
     "sub-volumes and "
-    "for the whole. The study: means by size with Student's intervals; mean(n) = limit + b / n fitted to them; the "
-    "variance D^2 (A/V)^alpha. Its prediction for the whole is that law with the error of the limit and the scatter "
-    "that one sample of that size has. The mean of the sub-volumes of one size and its interval know nothing of "
-    "the bias "
-    "that the faces bring."
+    "for the whole. The study: means by size with Student's intervals; mean(n) = limit + b / n fitted to them where b "
+    "exceeds its own interval, else their weighted mean; the variance D^2 (A/V)^alpha. Its prediction for the whole "
+    "is that mean with its error and the scatter that one sample of that size has. The mean of the sub-volumes of one "
+    "size and its interval know nothing of the bias that the faces bring."
 )
 
 
