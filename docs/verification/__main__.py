@@ -30,6 +30,7 @@ CASES = (
     "representativity_images",
     "representativity_executors",
     "nonlinear_viscoelastic",
+    "nonlinear_laminates",
 )
 
 

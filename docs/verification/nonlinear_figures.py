@@ -183,23 +183,23 @@ def polycrystal(table: Table) -> None:
 
 def stairs(table: Table) -> None:
     figure, axes = plot(1, 2, (9, 3.6))
-    s = table.series
-    axes[0][0].plot(100 * np.array([0, *s["strain"]]), [0, *s["exact"]], color="black", lw=1.2, label="exact")
+    curve, error = axes[0]
+    s = table.series["(1, 2)"]
+    curve.plot(100 * np.array([0, *s["strain"]]), [0, *s["exact"]], color="black", lw=1.2, label="exact")
     for (n, values), colour, marker in zip(s["curves"].items(), COLOURS, MARKERS, strict=False):
-        axes[0][0].plot(
-            100 * np.array(s["strain"]), values, marker, color=colour, ms=4, label=f"{n}^2 pixels"
-        )
-    axes[0][0].set_xlabel("strain xx in %")
-    axes[0][0].set_ylabel("stress xx in MPa")
-    axes[0][0].legend(fontsize=8, frameon=False)
-    n, errors = np.array(s["pixels"]), np.array(s["errors"])
-    axes[0][1].loglog(n, errors, "o-", color=COLOURS[0])
-    axes[0][1].loglog(n, errors[0] * n[0] / n, ":", color="0.6", label="first order")
-    axes[0][1].set_xticks(n, [str(v) for v in n])
-    axes[0][1].minorticks_off()
-    axes[0][1].set_xlabel("pixels per edge")
-    axes[0][1].set_ylabel("largest relative difference")
-    axes[0][1].legend(fontsize=8, frameon=False)
+        curve.plot(100 * np.array(s["strain"]), values, marker, color=colour, ms=4, label=f"{n}^2 pixels")
+    curve.set_xlabel("strain xx in %")
+    curve.set_ylabel("stress xx in MPa")
+    curve.legend(fontsize=8, frameon=False)
+    for (name, one), colour in zip(table.series.items(), COLOURS, strict=False):
+        error.loglog(one["pixels"], one["errors"], "o-", color=colour, label=f"across {name}")
+    n = np.array(s["pixels"])
+    error.loglog(n, 0.7 * s["errors"][0] * n[0] / n, ":", color="0.6", label="first order")
+    error.set_xticks(n, [str(v) for v in n])
+    error.minorticks_off()
+    error.set_xlabel("pixels per edge")
+    error.set_ylabel("largest relative difference")
+    error.legend(fontsize=8, frameon=False)
     save(figure, table)
 
 

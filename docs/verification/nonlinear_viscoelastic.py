@@ -147,9 +147,8 @@ def _laminate() -> Table:
         "across x, 4^3 voxels: relaxation after a jump of the mean strain xx, or xy. In Laplace-Carson space the "
         "laminate is elastic with C(s) = 1/<1/M(s)>, M = K + 4G/3 or G; poles and residues of this rational function "
         "give R(t) = M(t), or 2 G(t) for the tensor shear xy. In space the cell is exact; the law is integrated "
-        "exactly for a strain rate that is constant "
-        "within a step, and what is left is that the layers exchange strain within a step: second order, and gone "
-        "when extrapolated. Every increment is linear and takes one Newton iteration."
+        "exactly for a strain rate that is constant within a step, and what is left is that the layers exchange strain "
+        "within a step: second order, and gone when extrapolated."
     )
     return Table("Relaxation of a laminate", words, tuple(rows), series)
 
