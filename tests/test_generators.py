@@ -27,6 +27,8 @@ from scalebridge.microstructure.generators.generator import AbstractGenerator, R
 
 PLANAR = ((0.45, 0.05, 0.0), (0.05, 0.45, 0.0), (0.0, 0.0, 0.1))
 CROSSED = ((0.5, 0.0, 0.0), (0.0, 0.5, 0.0), (0.0, 0.0, 0.0))
+# A whole number of bodies makes them a little larger or smaller than asked for.
+SIZES = ("mean radius", "first half axis", "fibre radius")
 BOX, CUBE, FLAT = (32, 28, 26), (32, 32, 32), (72, 64)
 
 
@@ -113,8 +115,13 @@ EXAMPLES = [
         {"shape": (62, 71), "tile": 4, "random": True, "fraction": 0.3, "periodic": False},
         0.12,
     ),
-    Example("voronoi-mosaic", {"shape": BOX, "cell_volume": 300.0, "fraction": 0.3}, 0.2),
-    Example("voronoi-mosaic", {"shape": FLAT, "cell_volume": 60.0, "fraction": 0.5, "periodic": False}, 0.2),
+    Example("voronoi-mosaic", {"shape": BOX, "cell_volume": 300.0, "fraction": 0.3}, 0.2, 0.4),
+    Example(
+        "voronoi-mosaic",
+        {"shape": FLAT, "cell_volume": 60.0, "fraction": 0.5, "periodic": False},
+        0.2,
+        0.4,
+    ),
     Example("gaussian-level-cut", {"shape": BOX, "fraction": 0.3, "covariance": Exponential(3.0)}, 0.1, 0.1),
     Example(
         "gaussian-level-cut",
@@ -156,9 +163,18 @@ EXAMPLES = [
         0.1,
     ),
 ]
-EVERY = pytest.mark.parametrize(
-    "example", EXAMPLES, ids=[f"{e.name}-{number}" for number, e in enumerate(EXAMPLES)]
-)
+
+
+def over(examples: list[Example]) -> pytest.MarkDecorator:
+    """A test over some of the examples, each named by its place among all of them."""
+    names = [f"{example.name}-{EXAMPLES.index(example)}" for example in examples]
+    return pytest.mark.parametrize("example", examples, ids=names)
+
+
+EVERY = over(EXAMPLES)
+PERIODIC = over([example for example in EXAMPLES if example.make().periodic])
+# Of a polycrystal every voxel is a grain: there is no solid whose share walls could change.
+WINDOWS = over([e for e in EXAMPLES if not e.make().periodic and "polycrystal" not in e.name])
 _DRAWN: dict[tuple[int, int], Realization] = {}
 
 
@@ -211,6 +227,8 @@ def test_targets_are_reached_and_told(example: Example) -> None:
         for name, target in realization.targets.items():
             reached = realization.reached[name]
             allowed = example.fraction if name.startswith("fraction") else example.other * max(1.0, target)
+            if name in SIZES:
+                allowed = 0.05 * target
             assert abs(reached - target) <= allowed + 1e-12, f"{name}: {reached} for {target}"
             if name.startswith("fraction of label"):
                 label = int(name.split()[-1])
@@ -263,11 +281,9 @@ def _changes(labels: np.ndarray, axis: int) -> np.ndarray:
     return other.mean(axis=tuple(k for k in range(labels.ndim) if k != axis))
 
 
-@EVERY
+@PERIODIC
 def test_a_periodic_image_has_no_seam(example: Example) -> None:
     generator = example.make()
-    if not generator.periodic:
-        pytest.skip("a window")
     if not example.random:
         labels, middle = drawn(example, 3).image.labels, [n // 2 for n in generator.shape]
         # A regular arrangement repeats: shifted by half the shape, changes across the seam are found elsewhere.
@@ -285,15 +301,11 @@ def test_a_periodic_image_has_no_seam(example: Example) -> None:
         assert seam >= inside.mean() - 5 * inside.std() - 1e-9
 
 
-@EVERY
+@WINDOWS
 def test_a_window_does_not_feel_its_walls(example: Example) -> None:
     generator = example.make()
-    if generator.periodic:
-        pytest.skip("periodic")
     reached = [drawn(example, seed) for seed in range(3, 15)]
     solid = np.mean([r.image.labels > 0 for r in reached], axis=0)
-    if "polycrystal" in example.name:
-        pytest.skip("every voxel is a grain")
     margin = tuple(slice(2, -2) for _ in generator.shape)
     inner = np.zeros(generator.shape, bool)
     inner[margin] = True

@@ -87,8 +87,8 @@ class CurvedFibres(AbstractOrientedBodies):
         return torus_of(self.shape, self.periodic, margin)
 
     def targets(self) -> dict[str, float]:
-        statistics = {self._name: self.fraction, "mean fibre length": float(self.length)}
-        return {**statistics, **tensor_statistics(self._tensor)}
+        size = {"fibre radius": float(self.radius), "mean fibre length": float(self.length)}
+        return {self._name: self.fraction, **size, **tensor_statistics(self._tensor)}
 
     def estimate_bytes(self) -> int:
         nodes = self.fraction * math.prod(self._torus())
@@ -148,7 +148,10 @@ class CurvedFibres(AbstractOrientedBodies):
         tensor = np.einsum("nki,nkj->ij", bonds, bonds / lengths[..., None]) / np.sum(lengths)
         words = f"{len(nodes)} curved fibres of radius {radius * drawn.scale:.4g} voxels, "
         words += f"mean length {np.mean(np.sum(lengths, axis=1)) + 2 * radius:.4g}"
-        noted = {"mean fibre length": float(np.mean(np.sum(lengths, axis=1)) + 2 * radius)}
+        noted = {
+            "fibre radius": float(radius) * drawn.scale,
+            "mean fibre length": float(np.mean(np.sum(lengths, axis=1)) + 2 * radius),
+        }
         return self._realization(
             drawn.labels, seed, words, drawn.orientations, noted | tensor_statistics(tensor)
         )

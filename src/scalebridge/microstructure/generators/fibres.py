@@ -138,7 +138,8 @@ class StraightFibres(AbstractOrientedBodies):
         return torus_of(self.shape, self.periodic, margin)
 
     def targets(self) -> dict[str, float]:
-        return {self._name: self.fraction, **tensor_statistics(self._tensor)}
+        size = {self._name: self.fraction, "fibre radius": float(self.radius)}
+        return {**size, **tensor_statistics(self._tensor)}
 
     def estimate_bytes(self) -> int:
         volume = self.fraction * math.prod(self._torus())
@@ -215,7 +216,8 @@ class StraightFibres(AbstractOrientedBodies):
         drawn = self._drawn(groups, frames)
         words = f"{len(spans)} straight fibres of radius {radius * drawn.scale:.4g} voxels, "
         words += "through the box" if self.length is None else f"length {self.length:g}"
-        noted = tensor_statistics(np.einsum("n,ni,nj->ij", spans, axes, axes) / np.sum(spans))
+        noted = {"fibre radius": float(radius) * drawn.scale}
+        noted |= tensor_statistics(np.einsum("n,ni,nj->ij", spans, axes, axes) / np.sum(spans))
         return self._realization(drawn.labels, seed, words, drawn.orientations, noted)
 
 

@@ -115,10 +115,14 @@ class SpherePacking(AbstractGenerator):
         return np.repeat(radii * factor, counts)
 
     def targets(self) -> dict[str, float]:
-        return {"fraction of label 1": self.fraction}
+        each = np.array([ball_volume(r, len(self.shape)) for r in self._radii])
+        shares = np.ones(len(each)) if self.shares is None else np.array(self.shares, dtype=float)
+        mean = float(np.average(self._radii, weights=shares / each))
+        return {"fraction of label 1": self.fraction, "mean radius": mean}
 
     def measure(self, realization: Realization) -> dict[str, float]:
-        return {"fraction of label 1": realization.image.fractions.get(1, 0.0)}
+        fraction = realization.image.fractions.get(1, 0.0)
+        return {"fraction of label 1": fraction, "mean radius": realization.reached["mean radius"]}
 
     def estimate_bytes(self) -> int:
         d, box = len(self.shape), math.prod(self._torus())
@@ -152,8 +156,9 @@ class SpherePacking(AbstractGenerator):
 
         fraction = self.fraction if self.match_voxels and self.periodic else None
         drawn = voxelize(self.shape, self._torus(), bodies, fraction, type(self).__name__)
-        words = f"packing of {len(radii)} spheres, mean radius {np.mean(radii) * drawn.scale:.4g} voxels"
-        return self._realization(drawn.labels, seed, words)
+        noted = {"mean radius": float(np.mean(radii)) * drawn.scale}
+        words = f"packing of {len(radii)} spheres, mean radius {noted['mean radius']:.4g} voxels"
+        return self._realization(drawn.labels, seed, words, noted=noted)
 
 
 @final
@@ -215,7 +220,8 @@ class EllipsoidPacking(AbstractOrientedBodies):
         return np.tile(np.array(self.axes, dtype=float) * factor, (count, 1))
 
     def targets(self) -> dict[str, float]:
-        return {self._name: self.fraction, **tensor_statistics(self._tensor)}
+        shape = {self._name: self.fraction, "first half axis": float(self.axes[0])}
+        return {**shape, **tensor_statistics(self._tensor)}
 
     def estimate_bytes(self) -> int:
         count = self.fraction * math.prod(self._torus()) / self._volume
@@ -259,7 +265,8 @@ class EllipsoidPacking(AbstractOrientedBodies):
         drawn = self._drawn(groups, frames)
         first = frames[:, :, 0]
         words = f"packing of {len(axes)} ellipsoids, half axes {np.round(axes[0] * drawn.scale, 3).tolist()} voxels"
-        noted = tensor_statistics(first.T @ first / len(first))
+        noted = {"first half axis": float(axes[0, 0]) * drawn.scale}
+        noted |= tensor_statistics(first.T @ first / len(first))
         return self._realization(drawn.labels, seed, words, drawn.orientations, noted)
 
 

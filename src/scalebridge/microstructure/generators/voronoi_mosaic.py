@@ -51,10 +51,11 @@ class VoronoiMosaic(AbstractGenerator):
             )
 
     def targets(self) -> dict[str, float]:
-        return {"fraction of label 1": self.fraction}
+        return {"fraction of label 1": self.fraction, "mean cell volume": float(self.cell_volume)}
 
     def measure(self, realization: Realization) -> dict[str, float]:
-        return {"fraction of label 1": realization.image.fractions.get(1, 0.0)}
+        fraction = realization.image.fractions.get(1, 0.0)
+        return {"fraction of label 1": fraction, "mean cell volume": realization.reached["mean cell volume"]}
 
     def _box(self) -> np.ndarray:
         margin = 0.0 if self.periodic else _MARGIN * self.cell_volume ** (1 / len(self.shape))
@@ -73,4 +74,5 @@ class VoronoiMosaic(AbstractGenerator):
         window = Box(tuple(map(float, self.shape)), self.periodic)
         labels = power_labels(self.shape, window, seeds - 0.5 * (box - self.shape), values=colour)
         words = f"Poisson-Voronoi mosaic, mean cell volume {self.cell_volume:g} voxels, fraction {self.fraction:g}"
-        return self._realization(labels, seed, words)
+        noted = {"mean cell volume": float(math.prod(box)) / count}
+        return self._realization(labels, seed, words, noted=noted)
