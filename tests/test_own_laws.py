@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 import runpy
 from pathlib import Path
@@ -13,9 +15,18 @@ import pytest
 from numpy.testing import assert_allclose
 
 from law_examples import ALL, BULK, SHEAR
+from scalebridge.cell.nonlinear.loading import leg_of
 from scalebridge.core.errors import LawError
+from scalebridge.core.status import Status
+from scalebridge.grid import PhaseImage, VoxelGrid
+from scalebridge.homogenize.path import Moments, PathResult, follow_path
+from scalebridge.homogenize.path.checkpoint import MemoryStore
+from scalebridge.homogenize.path.present import to_text
+from scalebridge.homogenize.path.sound_laws import require_sound
 from scalebridge.material import FINITE_STRAIN, GRADIENT, SMALL_STRAIN
-from scalebridge.material.laws import EnergyLaw, UpdateLaw
+from scalebridge.material.laws import EnergyLaw, LinearLaw, UpdateLaw
+from scalebridge.material.laws.plane import PlaneStrain
+from scalebridge.report.path import write_path_report, write_path_results
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE, PAGE = ROOT / "examples" / "own_law.py", ROOT / "docs" / "laws.md"
@@ -154,3 +165,96 @@ def test_other_parameters_are_another_law() -> None:
     assert isinstance(own, EnergyLaw)
     double = EnergyLaw(own.function, values, SMALL_STRAIN)
     assert_allclose(double.respond((), drives).flux, 2 * own.respond((), drives).flux, rtol=1e-13)
+
+
+def silent_spring(state: Any, strain: Any, dt: Any, parameters: Any) -> Any:
+    return parameters["stiffness"] * strain, state
+
+
+def skew(state: Any, strain: Any, dt: Any, parameters: Any) -> Any:
+    return 1e9 * (strain + 0.1 * jnp.roll(strain, 1)), state
+
+
+def square(strain: Any, parameters: Any) -> Any:
+    return parameters["G"] * jnp.sum(strain**2)
+
+
+IMAGE = PhaseImage(np.arange(8, dtype=np.uint8).reshape(2, 2, 2) % 2, VoxelGrid((2, 2, 2), (1.0,) * 3))
+SPRING = UpdateLaw(silent_spring, {"stiffness": 1e9}, SMALL_STRAIN, symmetric=True)
+STRETCH = leg_of(SMALL_STRAIN, 3, {"xx": 0.01}, rest_free=True, increments=2)
+
+
+@pytest.fixture(scope="module")
+def without_energies() -> tuple[PathResult, MemoryStore]:
+    """One of two phases does not say its energies."""
+    store = MemoryStore()
+    laws = {0: SPRING, 1: EnergyLaw(square, {"G": 2e9}, SMALL_STRAIN)}
+    return follow_path(IMAGE, laws, [STRETCH], accuracy=0.5, store=store, fields_at=Moments.LAST), store
+
+
+def test_energies_that_nobody_says_are_not_assessed(
+    without_energies: tuple[PathResult, MemoryStore], tmp_path: Path
+) -> None:
+    result, _ = without_energies
+    for row in result.increments:
+        assert (row.stored, row.dissipated, row.unbalanced, row.increment_size) == (None,) * 4
+        assert row.work > 0
+    assert not result.says_energies
+    assert result.status is Status.ACCURACY_NOT_MET
+    assert any("label 0 does not say what it stores" in words for words in result.warnings)
+    text = to_text(result)
+    assert "stored and dissipated energy: not assessed" in text
+    assert re.search(r"increment size +– +not assessed", text)
+    kept = {path.name: path for path in write_path_results(result, tmp_path)}
+    last = list(csv.DictReader(kept["path.csv"].read_text().splitlines()))[-1]
+    assert (last["stored"], last["dissipated"], last["increment_size"]) == ("", "", "")
+    assert float(last["work"]) == result.increments[-1].work
+    record = json.loads(kept["result.json"].read_text())
+    assert record["increments"][0]["stored"] is None
+    assert record["error"]["terms"][1]["value"] is None
+    page = write_path_report(result, tmp_path / "report.html").read_text()
+    assert "energies not assessed" in page
+    assert "Work since the start" in page
+
+
+def test_what_is_not_assessed_is_kept_as_such(without_energies: tuple[PathResult, MemoryStore]) -> None:
+    result, store = without_energies
+    laws = {0: SPRING, 1: EnergyLaw(square, {"G": 2e9}, SMALL_STRAIN)}
+    again = follow_path(IMAGE, laws, [STRETCH], store=store)
+    assert [row.stored for row in again.increments] == [None, None]
+    assert [row.work for row in again.increments] == [row.work for row in result.increments]
+
+
+UNSOUND = {
+    "negative energy": (
+        EnergyLaw(square, {"G": -1e9}, SMALL_STRAIN),
+        "label 0 .square. is not positive.* -2e.09",
+    ),
+    "negative update": (UpdateLaw(silent_spring, {"stiffness": -1e9}, SMALL_STRAIN), "is not positive"),
+    "negative tensor": (LinearLaw(np.diag([1.0, 1, 1, 1, 1, -1])), "LinearLaw. is not positive"),
+    "plane": (PlaneStrain(LinearLaw(np.diag([1.0, 1, -1, 1, 1, 1]))), "LinearLaw. is not positive"),
+    "not symmetric": (
+        UpdateLaw(skew, {}, SMALL_STRAIN, symmetric=True),
+        "says that its tangent is symmetric",
+    ),
+    "no stiffness": (UpdateLaw(silent_spring, {"stiffness": 0.0}, SMALL_STRAIN), "any stiffness at rest"),
+}
+
+
+@pytest.mark.parametrize("name", UNSOUND)
+def test_a_path_does_not_start_from_an_unsound_law(name: str) -> None:
+    law, message = UNSOUND[name]
+    with pytest.raises(LawError, match=message):
+        require_sound({0: law, 1: SPRING if "stiffness" not in name else None}, 1.0)
+
+
+def test_a_path_asks_its_laws_first() -> None:
+    with pytest.raises(LawError, match=r"label 1 .square. is not positive"):
+        follow_path(IMAGE, {0: SPRING, 1: EnergyLaw(square, {"G": -1e9}, SMALL_STRAIN)}, [STRETCH])
+
+
+def test_sound_laws_may_be_skew_or_lifeless() -> None:
+    require_sound({0: UpdateLaw(skew, {}, SMALL_STRAIN), 1: None}, 1.0)
+    lifeless = UpdateLaw(silent_spring, {"stiffness": 0.0}, SMALL_STRAIN)
+    require_sound({0: lifeless, 1: SPRING}, 1.0)
+    require_sound({0: lifeless, 1: ALL["neo-Hooke"]}, 1.0)

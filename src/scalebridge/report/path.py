@@ -16,7 +16,7 @@ from scalebridge.grid.palette import phase_colour
 from scalebridge.homogenize.path.exporters import budget, to_csv, to_json
 from scalebridge.homogenize.path.present import headline, loaded, settled, short
 from scalebridge.homogenize.path.result import PathFields, PathIncrement, PathResult
-from scalebridge.homogenize.words import aligned, percent, scale_of
+from scalebridge.homogenize.words import Scale, aligned, percent, scale_of
 from scalebridge.report import figures
 from scalebridge.report.copies import Copy
 from scalebridge.report.figures.path import curve_chart, energy_chart, histogram_chart, phases_chart
@@ -65,6 +65,7 @@ def render(result: PathResult, *, title: str = "") -> str:
             to_svg(energy_chart(result, PAGE), "energy", "Work, stored and dissipated energy")
         ),
         "phases_svg": safe(to_svg(phases_chart(result, PAGE), "phases", "Averages of the phases")),
+        "says_energies": result.says_energies,
         "has_tangents": any(row.tangent is not None for row in rows),
         "tangent": _last_tangent(result),
         "budget": _budget(result),
@@ -99,9 +100,14 @@ def _facts(result: PathResult) -> list[str]:
         result.kinematics.name,
         result.boundary,
         f"{len(result.increments)} increments" + (f", {cuts} cuts" if cuts else ""),
-        f"stored {energy.show(last.stored)}",
-        f"dissipated {energy.show(last.dissipated)}",
+        *_energy_facts(last, energy),
     ]
+
+
+def _energy_facts(last: PathIncrement, energy: Scale) -> list[str]:
+    if last.stored is None or last.dissipated is None:
+        return ["energies not assessed"]
+    return [f"stored {energy.show(last.stored)}", f"dissipated {energy.show(last.dissipated)}"]
 
 
 def _last_tangent(result: PathResult) -> dict[str, Any] | None:

@@ -20,7 +20,9 @@ from scalebridge.homogenize.path.result import PathFields, PathIncrement
 
 PLACE, _WHOSE = "place", "whose"
 _INTEGERS = ("number", "leg", "cuts")
-_NUMBERS = ("time", "dt", "stored", "dissipated", "work", "hill_mandel", "turnover", "unbalanced")
+_NUMBERS = ("time", "dt", "work", "hill_mandel", "turnover")
+_ENERGIES = ("stored", "dissipated", "unbalanced")
+_MAYBE = (*_ENERGIES, "tangent")
 _ARRAYS = ("drive", "flux", "residuals", "krylov", "phase_drive", "phase_flux")
 
 
@@ -97,9 +99,8 @@ class PathStore(AbstractStore):
         return tuple(rows)
 
     def keep_row(self, row: PathIncrement) -> None:
-        arrays = {name: np.asarray(getattr(row, name)) for name in (*_INTEGERS, *_NUMBERS, *_ARRAYS)}
-        if row.tangent is not None:
-            arrays["tangent"] = row.tangent
+        values = {name: getattr(row, name) for name in (*_INTEGERS, *_NUMBERS, *_ARRAYS, *_MAYBE)}
+        arrays = {name: np.asarray(value) for name, value in values.items() if value is not None}
         self._put(_row_key(row.number), arrays)
 
     def keep_fields(self, fields: PathFields) -> None:
@@ -151,6 +152,7 @@ def _fields_key(number: int) -> str:
 def _row(arrays: Mapping[str, np.ndarray]) -> PathIncrement:
     values: dict[str, Any] = {name: int(arrays[name]) for name in _INTEGERS}
     values |= {name: float(arrays[name]) for name in _NUMBERS}
+    values |= {name: float(arrays[name]) if name in arrays else None for name in _ENERGIES}
     values |= {name: arrays[name] for name in _ARRAYS}
     return PathIncrement(**values, tangent=arrays.get("tangent"))
 

@@ -26,6 +26,7 @@ from scalebridge.homogenize.json_record import plain
 from scalebridge.homogenize.path.checkpoint import FieldSeries, MemoryStore, PathStore, fingerprint
 from scalebridge.homogenize.path.measure import local_fields, measure, virgin_energy
 from scalebridge.homogenize.path.result import Moments, PathIncrement, PathResult
+from scalebridge.homogenize.path.sound_laws import require_sound
 from scalebridge.homogenize.path.stability import tangent_warnings
 from scalebridge.homogenize.resolution import SMALLEST, coarser_images
 from scalebridge.material.laws.plane import PlaneStrain, PlaneStress
@@ -62,13 +63,14 @@ def follow_path(
     part of what a store must agree with.
 
     Where an increment finds no equilibrium the path ends there: the result says so in `status` and `reason`.
-    Fails when: laws and labels or drives do not fit together (InputError, LawError), not even the first increment
-    converges (ConvergenceError), or the store holds another path (InputError).
+    Fails when: laws and labels or drives do not fit together (InputError, LawError), a law is not positive at rest
+    (LawError), not even the first increment converges (ConvergenceError), or the store holds another path (InputError).
     """
     if not legs:
         raise InputError("A path needs at least one leg.")
     boundary, method = boundary or Periodic(), method or NewtonKrylov()
     held = {label: in_plane(law, image.grid.ndim, plane) for label, law in laws.items()}
+    require_sound({n: held[n] for n in image.present if n in held}, legs[0].duration / legs[0].increments)
     run = _Run(image, held, tuple(legs), boundary, integration, method, tangent, fields_at)
     listener = progress or SilentProgress()
     kept = PathStore(store or MemoryStore(), fingerprint(run.parts(origin)))
@@ -85,7 +87,8 @@ def follow_path(
         Status.MAX_STEPS if reason else Status.CONVERGED, reason, warnings, accuracy,
         {**provenance.collect(settings=plain(run.parts(origin))), "image": image.sha256},
     )  # fmt: skip
-    missed = accuracy is not None and (differences is None or result.total_error > accuracy)
+    assessed = differences is not None and result.says_energies
+    missed = accuracy is not None and not (assessed and result.total_error <= accuracy)
     if missed and result.status is Status.CONVERGED:
         result = dataclasses.replace(result, status=Status.ACCURACY_NOT_MET)
     return result
@@ -126,6 +129,12 @@ class _Run:
             "files": dict(origin or {}),
         }
 
+    @property
+    def without_energies(self) -> tuple[int, ...]:
+        """Labels whose laws do not say what they store and dissipate."""
+        laws = sorted(self.laws.items())
+        return tuple(label for label, law in laws if law is not None and not law.says_energies)
+
     def ends_leg(self, leg: int, time: float) -> bool:
         end = sum(one.duration for one in self.legs[: leg + 1])
         return abs(time - end) <= _SAME_TIME * end
@@ -144,7 +153,7 @@ class _Run:
         batch = prepare(self.cell)
         for leg in self.legs:
             leg.targets(batch.elements.kinematics, batch.elements.ndim)
-        virgin = virgin_energy(batch)
+        virgin = virgin_energy(batch) if not self.without_energies else None
         reason = ""
         try:
             for increment in march(batch, self.legs, self.method, store, progress):
@@ -166,6 +175,12 @@ class _Run:
     def _warnings(self, rows: Sequence[PathIncrement]) -> Iterator[str]:
         for label, law in sorted(self.laws.items()):
             yield from (f"Label {label}: {words}" for words in (law.warnings if law is not None else ()))
+        if self.without_energies:
+            yield (
+                f"Energies and the error of the increment size are not assessed: the law of label "
+                f"{self.without_energies[0]} does not say what it stores and dissipates. Let its function return "
+                "flux, state, stored, dissipated."
+            )
         unstable: set[str] = set()
         for row in rows:
             ends = self.ends_leg(row.leg, row.time)

@@ -43,11 +43,16 @@ def to_csv(result: PathResult) -> str:
         )
         values = [
             row.number, row.leg + 1, row.time, *result.components(row.drive), *result.components(row.flux),
-            row.stored, row.dissipated, row.work, len(row.krylov), int(np.sum(row.krylov)), row.cuts, row.algebraic,
-            row.increment_size, resolution, row.hill_mandel, *phases.reshape(-1), *tangent,
+            *_maybe(row.stored, row.dissipated), row.work, len(row.krylov), int(np.sum(row.krylov)), row.cuts,
+            row.algebraic, *_maybe(row.increment_size), resolution, row.hill_mandel, *phases.reshape(-1), *tangent,
         ]  # fmt: skip
         write([repr(float(v)) if isinstance(v, float) else v for v in values])
     return out.getvalue()
+
+
+def _maybe(*values: float | None) -> list[float | str]:
+    """Empty cells for what was not assessed."""
+    return ["" if value is None else value for value in values]
 
 
 def to_json(result: PathResult) -> dict[str, Any]:
@@ -99,6 +104,7 @@ def to_json(result: PathResult) -> dict[str, Any]:
 def budget(result: PathResult) -> list[dict[str, Any]]:
     """The terms of the error budget at their largest, each with what it is."""
     rows, size = result.increments, result.resolution
+    steps = [row.increment_size for row in rows if row.increment_size is not None]
     return [
         {
             "name": "algebraic",
@@ -107,9 +113,11 @@ def budget(result: PathResult) -> list[dict[str, Any]]:
         },
         {
             "name": "increment size",
-            "value": max((row.increment_size for row in rows), default=0.0),
+            "value": max(steps, default=0.0) if result.says_energies else None,
             "meaning": "trapezoidal work that is neither stored nor dissipated, summed over the increments, over the "
-            "work; shorter increments make it smaller",
+            "work; shorter increments make it smaller"
+            if result.says_energies
+            else "not assessed; not all laws say what they store and dissipate",
         },
         {
             "name": "resolution",

@@ -45,9 +45,9 @@ def measure(
     image: PhaseImage,
     increment: Increment,
     before: PathIncrement | None,
-    virgin: float,
+    virgin: float | None,
 ) -> PathIncrement:
-    """The row of an increment, without its tangent."""
+    """The row of an increment, without its tangent. virgin: `virgin_energy`, or None where laws say no energies."""
     found, elements = increment.balance, batch.elements
     drive, flux = point_values(batch, found)
     start = elements.kinematics.virgin(elements.ndim)
@@ -55,16 +55,33 @@ def measure(
     macroscopic = float(found.flux[0] @ (found.drive[0] - start))
     scale = float(np.abs(density).mean())
     gap = abs(float(density.mean()) - macroscopic) / scale if scale > 0 else 0.0
-    work, stored = float(increment.work[0]), float(found.stored[0]) - virgin
-    dissipated = float(found.dissipated[0])
-    off = abs(work - (stored - (before.stored if before else 0.0)) - dissipated)
+    work = float(increment.work[0])
+    stored, dissipated, unbalanced = _energies(found, work, before, virgin)
     return PathIncrement(
         increment.number, increment.leg, increment.time, increment.dt, increment.cuts, found.drive[0], found.flux[0],
-        None, stored, dissipated + (before.dissipated if before else 0.0), work + (before.work if before else 0.0),
+        None, stored, dissipated, work + (before.work if before else 0.0),
         found.residuals[:, 0], found.krylov[:, 0], _phase_means(image, drive.mean(axis=0)),
         _phase_means(image, flux.mean(axis=0)), gap, abs(work) + (before.turnover if before else 0.0),
-        off + (before.unbalanced if before else 0.0),
+        unbalanced,
     )  # fmt: skip
+
+
+def _energies(
+    found: Equilibrium, work: float, before: PathIncrement | None, virgin: float | None
+) -> tuple[float | None, float | None, float | None]:
+    """stored, dissipated and unbalanced since the start, after an increment of that work."""
+    if virgin is None:
+        return None, None, None
+    stored, dissipated = float(found.stored[0]) - virgin, float(found.dissipated[0])
+    stored_before, lost, unbalanced = 0.0, 0.0, 0.0
+    if before is not None:
+        stored_before, lost, unbalanced = (
+            before.stored or 0.0,
+            before.dissipated or 0.0,
+            before.unbalanced or 0.0,
+        )
+    off = abs(work - (stored - stored_before) - dissipated)
+    return stored, lost + dissipated, unbalanced + off
 
 
 def point_values(batch: Batch, found: Equilibrium) -> tuple[np.ndarray, np.ndarray]:

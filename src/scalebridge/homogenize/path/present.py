@@ -69,15 +69,16 @@ def to_text(result: PathResult) -> str:
                 short(row.time),
                 short(float(drives[n, c])),
                 number(float(fluxes[n, c]) * scale.factor),
-                number(row.stored * energy.factor),
-                number(row.dissipated * energy.factor),
+                *("–" if e is None else number(e * energy.factor) for e in (row.stored, row.dissipated)),
                 str(len(row.krylov)) + (f" ({row.cuts} cuts)" if row.cuts else ""),
             ]
         )
     widths = [max(len(line[k]) for line in table) for k in range(len(head))]
     lines = [headline(result), ""]
     lines += ["  ".join(cell.rjust(w) for cell, w in zip(line, widths, strict=True)) for line in table]
-    if energy.unit:
+    if not result.says_energies:
+        lines.append("stored and dissipated energy: not assessed")
+    elif energy.unit:
         lines.append(f"energies in {energy.unit}, since the start")
     lines += ["", *_budget_lines(result)]
     if result.reason:

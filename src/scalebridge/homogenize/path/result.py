@@ -46,6 +46,7 @@ class PathIncrement:
     every Newton iteration and after the last one, relative; krylov: steps of the linear solver in each; cuts: how often
     the increment was cut. phase_drive, phase_flux (P, m): averages over the phases. hill_mandel: |<s:e> - <s>:<e>| over
     <|s:e|>. turnover: sum of |work| of the increments so far; unbalanced: that of their |work - stored - dissipated|.
+    stored, dissipated and unbalanced are None where a law does not say its energies.
     """
 
     number: int
@@ -56,8 +57,8 @@ class PathIncrement:
     drive: np.ndarray
     flux: np.ndarray
     tangent: np.ndarray | None
-    stored: float
-    dissipated: float
+    stored: float | None
+    dissipated: float | None
     work: float
     residuals: np.ndarray
     krylov: np.ndarray
@@ -65,7 +66,7 @@ class PathIncrement:
     phase_flux: np.ndarray
     hill_mandel: float
     turnover: float
-    unbalanced: float
+    unbalanced: float | None
 
     @property
     def algebraic(self) -> float:
@@ -73,8 +74,10 @@ class PathIncrement:
         return float(self.residuals[-1])
 
     @property
-    def increment_size(self) -> float:
-        """What the length of the increments changes in the energy balance, relative to the work."""
+    def increment_size(self) -> float | None:
+        """What the length of the increments changes in the energy balance, relative to the work; None without one."""
+        if self.unbalanced is None:
+            return None
         return self.unbalanced / self.turnover if self.turnover > 0 else 0.0
 
 
@@ -156,6 +159,11 @@ class PathResult:
         return np.asarray(tangent) / np.outer(w, w)
 
     @property
+    def says_energies(self) -> bool:
+        """Whether all laws say what they store and dissipate; otherwise the energies of the increments are None."""
+        return all(row.unbalanced is not None for row in self.increments)
+
+    @property
     def newton(self) -> int:
         """Newton iterations of all increments."""
         return sum(len(row.krylov) for row in self.increments)
@@ -166,7 +174,7 @@ class PathResult:
         found = 0.0
         for n, row in enumerate(self.increments):
             resolution = 0.0 if self.resolution is None else float(self.resolution[n])
-            found = max(found, row.algebraic + row.increment_size + resolution)
+            found = max(found, row.algebraic + (row.increment_size or 0.0) + resolution)
         return found
 
     def __repr__(self) -> str:

@@ -68,6 +68,10 @@ class AbstractPlaneLaw(AbstractPointLaw):
         return self.law.symmetric_tangent
 
     @property
+    def says_energies(self) -> bool:
+        return self.law.says_energies
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return self.law.warnings
 

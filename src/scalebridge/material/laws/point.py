@@ -81,6 +81,11 @@ class AbstractPointLaw(eqx.Module, AbstractLaw):
         return True
 
     @property
+    def says_energies(self) -> bool:
+        """Whether `stored` and `dissipated` mean something; where they do not, they are zeros."""
+        return True
+
+    @property
     def name(self) -> str:
         """The law in words."""
         return type(self).__name__

@@ -54,19 +54,20 @@ def curve_chart(result: PathResult, theme: Theme = LIGHT) -> Figure:
 
 
 def energy_chart(result: PathResult, theme: Theme = LIGHT) -> Figure:
-    """Work, stored and dissipated energy since the start against time."""
+    """Work, stored and dissipated energy since the start against time; the work alone where laws say no energies."""
     rows = result.increments
     scale = scale_of(max(abs(row.work) for row in rows), result.energy_unit)
     times = [0.0, *(row.time for row in rows)]
     with drawing(theme):
         figure, axes = _chart(2.9)
-        stored = np.array([0.0, *(row.stored for row in rows)]) * scale.factor
-        lost = np.array([0.0, *(row.dissipated for row in rows)]) * scale.factor
         work = np.array([0.0, *(row.work for row in rows)]) * scale.factor
-        axes.fill_between(
-            times, stored, stored + lost, color=theme.second, alpha=0.25, lw=0, label="dissipated"
-        )
-        axes.fill_between(times, 0, stored, color=theme.accent, alpha=0.25, lw=0, label="stored")
+        if result.says_energies:
+            stored = np.array([0.0, *(row.stored or 0.0 for row in rows)]) * scale.factor
+            lost = np.array([0.0, *(row.dissipated or 0.0 for row in rows)]) * scale.factor
+            axes.fill_between(
+                times, stored, stored + lost, color=theme.second, alpha=0.25, lw=0, label="dissipated"
+            )
+            axes.fill_between(times, 0, stored, color=theme.accent, alpha=0.25, lw=0, label="stored")
         axes.plot(times, work, "-", color=theme.ink, lw=1.3, label="work")
         unit = f" [{scale.unit}]" if scale.unit else ""
         axes.set_xlabel("time [s]", labelpad=2)
