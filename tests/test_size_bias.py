@@ -7,9 +7,11 @@ from representative_studies import CONDITIONS, THERMAL, prescribed
 from scalebridge.homogenize.representative import GeneratorEnsemble, RepresentativityProblem, SamplingMethod
 from scalebridge.homogenize.representative.estimators import mean_estimate
 from scalebridge.homogenize.representative.json_record import to_json
+from scalebridge.homogenize.representative.requirements import CostModel, requirement
 from scalebridge.homogenize.representative.scaling_law import fit_scaling_law
 from scalebridge.homogenize.representative.size_bias import SizeBias, fit_size_bias
 from scalebridge.homogenize.representative.verdict import judge
+from scalebridge.homogenize.representative.words import needs_bias_words, number_words
 from tiled_materials import Tiles
 
 SLOPES = {"kubc": 6.0, "periodic": -1.0, "subc": -9.0}
@@ -96,3 +98,20 @@ def test_whether_a_large_trend_is_a_bias_is_left_open():
         found = judge(32, "periodic", 0.05, 0.95, part, {"k": bias}, {"k": None}, None)
         assert found.representative is expected
     assert "cannot be told from chance (9.38 % ± 28.1 % at 95 %)" in found.words[1]
+
+
+def test_samples_are_counted_with_the_distance_of_kinematic_and_static_means():
+    """So few samples show no trend over the sizes, but in each of them both conditions lie apart."""
+    rows = [(n, name, LIMIT + b / n, 0.4) for n in SIZES for name, b in (("kubc", 9.0), ("subc", -9.0))]
+    bias = fit_size_bias(rows, dict.fromkeys(SIZES, 6))
+    assert not bias.seen("kubc")
+    assert bias.counted("kubc", 20) == pytest.approx(9 / 20 / bias.reference)
+    law = fit_scaling_law([n**3.0 for n in SIZES], [1.0, 0.125], [6, 6], 40.0)
+    need = requirement(0.05, 0.95, "kubc", SIZES, bias, law, CostModel(1e-6, 1.0, 3))
+    assert [row.number for row in need.numbers] == [None, None], "no number of them is enough"
+    assert number_words(need.numbers[0], 0.05) == "bias too large"
+    assert needs_bias_words(bias, "kubc", need.numbers[1]) == "9 %"
+    assert need.single_size is not None
+    assert need.single_size >= 9 / 0.05 / bias.reference
+    alone = fit_size_bias([row for row in rows if row[1] == "kubc"], dict.fromkeys(SIZES, 6))
+    assert alone.counted("kubc", 20) == 0

@@ -11,6 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from scalebridge.homogenize.representative.material_scales import judged_with_scales, material_scales
     from scalebridge.homogenize.representative.samples import GeneratorEnsemble, ImageWindows
     from scalebridge.homogenize.representative.study import (
         RepresentativityProblem,
@@ -26,6 +27,8 @@ _HOMES = {
     "SamplingMethod": "study",
     "RepresentativityResult": "study",
     "representativity": "study",
+    "material_scales": "material_scales",
+    "judged_with_scales": "material_scales",
 }
 
 __all__ = [  # noqa: RUF022  sources, then problem, method, solution, verb
@@ -35,6 +38,8 @@ __all__ = [  # noqa: RUF022  sources, then problem, method, solution, verb
     "SamplingMethod",
     "RepresentativityResult",
     "representativity",
+    "material_scales",
+    "judged_with_scales",
 ]
 
 

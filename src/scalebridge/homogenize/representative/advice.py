@@ -74,7 +74,7 @@ def _step(result: RepresentativityResult) -> str:
             f"{percent(hidden)}, and so is the bias. As it looks, {larger or 'no size within reach'} would do."
         )
     if need.number is None:
-        if not any(bias.seen(result.preferred) for bias in result.bias.values()):
+        if not any(bias.counted(result.preferred, size) for bias in result.bias.values()):
             return f"Take {larger or 'larger samples'}: how many of {here} reach {asked} is not known."
         reason = f"no number of samples of {here} reaches {asked}, because of their bias"
         return f"Take {larger or 'larger samples'}: {reason}."

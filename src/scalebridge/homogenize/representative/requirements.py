@@ -92,7 +92,7 @@ def requirement(
     z = float(scipy.stats.norm.ppf(0.5 + confidence / 2))
 
     def at(size: int) -> NumberAtSize:
-        b = abs(bias.bias(condition, size))
+        b = abs(bias.counted(condition, size))
         if law is None or bias.reference == 0:
             return NumberAtSize(size, b, 0.0, None, None)
         scatter = law.deviation(float(size) ** cost.ndim) / abs(bias.reference)

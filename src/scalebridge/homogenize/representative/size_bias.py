@@ -18,6 +18,8 @@ from typing import final
 import numpy as np
 import scipy.stats
 
+_APART = frozenset({"kubc", "subc"})
+
 
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,6 +63,14 @@ class SizeBias:
         if condition in self.nothing:
             return -1.0
         return self.slopes.get(condition, 0.0) / size / abs(self.reference) if self.reference else 0.0
+
+    def counted(self, condition: str, size: float | int) -> float:
+        """What samples are counted with: `bias`, or `fitted` where kinematic and static conditions were both solved.
+
+        Theirs lie apart in every single sample: one of them is off, whether the sizes show it or not.
+        """
+        apart = condition in _APART and self.slopes.keys() >= _APART
+        return self.fitted(condition, size) if apart else self.bias(condition, size)
 
     def reach(self, condition: str, size: float | int) -> float:
         """Half the interval of `fitted`."""

@@ -141,7 +141,7 @@ def needs_bias_words(bias: SizeBias, condition: str, row: NumberAtSize) -> str:
     """What was taken for the bias when samples were counted."""
     if not bias.assessed:
         return "not assessed"
-    return percent(row.bias) if bias.seen(condition) else "not seen"
+    return percent(row.bias) if row.bias or bias.seen(condition) else "not seen"
 
 
 def limit_words(bias: SizeBias, scale: Scale, share: str) -> str:
