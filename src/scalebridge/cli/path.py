@@ -17,6 +17,7 @@ _LAW_FORM = (
 )
 _LEG_FORM = 'Expected component=value ..., e.g. --leg "xx=2% rest=free steps=20 time=1s".'
 _LEG_KEYS = ("rest", "steps", "time")
+_LAW_KEYS = ("orientations",)
 
 
 def path(
@@ -53,7 +54,7 @@ def path(
         The image: TIFF (or a folder of slices), RAW, NPY/NPZ, HDF5 (file.h5:/path), VTI, NRRD, MetaImage.
     law: list[str]
         LABEL:NAME[,key=value...], once per label. NAME: a law of the catalogue, file.py:function, an entry point of an
-        installed package, or void.
+        installed package, or void. A crystal takes orientation=phi1,Phi,phi2, or orientations=FILE.npy for its grains.
     leg: list[str]
         One straight piece of the path, in the order given: "xx=2% s_yy=0MPa rest=free steps=20 time=1s".
         Components: xx or e_xx (strain), s_xx (stress); at finite strain F_xx, P_xx and s_xx (Cauchy stress); in
@@ -148,9 +149,9 @@ def _law(text: str) -> dict[str, Any]:
         number = int(label)
     except ValueError:
         raise LawError(f"--law {text!r}: the label {label!r} is not a whole number. {_LAW_FORM}") from None
-    return {
-        "label": number, "law": name.strip(), "parameters": _pairs(rest, f"--law {text!r}", _LAW_FORM),
-    }  # fmt: skip
+    parameters = _pairs(rest, f"--law {text!r}", _LAW_FORM)
+    beside = {key: parameters.pop(key) for key in _LAW_KEYS if key in parameters}
+    return {"label": number, "law": name.strip(), "parameters": parameters, **beside}
 
 
 def _leg(text: str) -> dict[str, Any]:
@@ -169,7 +170,12 @@ def _leg(text: str) -> dict[str, Any]:
     pairs = _pairs(joined, where, _LEG_FORM)
     section: dict[str, Any] = {key: pairs.pop(key) for key in _LEG_KEYS if key in pairs}
     if "steps" in section:
-        section["steps"] = int(numbers(section["steps"], f"{where}: steps", whole=True)[0])
+        try:
+            section["steps"] = int(section["steps"])
+        except ValueError:
+            raise StudyError(
+                f"{where}: steps={section['steps']} is not a whole number. {_LEG_FORM}"
+            ) from None
     if not pairs:
         raise StudyError(f"{where} names no component. {_LEG_FORM}")
     return {"components": pairs, **section}

@@ -22,6 +22,8 @@ name = "matrix"
 law = "j2"                   # a law of the catalogue, "void", "my_law.py:make", or the name of an entry point
 parameters = { E = "70 GPa", nu = 0.3, yield_stress = "100 MPa", hardening = "1 GPa" }
 
+# orientations = "turns.npy"   # crystals: one rotation per voxel, shape (3, 3, nx, ny, nz); makes a label of each grain
+
 [[law]]
 label = 1
 name = "pores"

@@ -70,6 +70,8 @@ class PathFolder:
         file, inside = split_dataset(study.image.path)
         settings["image"]["path"] = turned(str(file)) + (f":{inside}" if inside is not None else "")
         for section in settings["law"]:
+            if "orientations" in section:
+                section["orientations"] = turned(section["orientations"])
             made_by, separator, name = section["law"].rpartition(":")
             if separator and made_by.endswith(".py"):
                 section["law"] = f"{turned(made_by)}:{name}"

@@ -13,6 +13,10 @@ all the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from scalebridge.cell.nonlinear.loading import Leg
 from scalebridge.core.errors import StudyError, UnitError
 from scalebridge.core.units import Dimension, parse_quantity
@@ -52,6 +56,8 @@ def build_leg(section: LegSection, number: int, kinematics: Kinematics, ndim: in
             drive[name] = float(at_rest)
     if not drive and kinematics.vector and not kinematics.symmetric:
         raise StudyError(f"{where}: nothing holds the rotation; give at least one {symbols[0]}_ij.")
+    if kinematics is FINITE_STRAIN:
+        _require_possible(where, drive, ndim)
     try:
         duration = parse_quantity(section.time, Dimension.TIME)
     except UnitError as error:
@@ -59,6 +65,22 @@ def build_leg(section: LegSection, number: int, kinematics: Kinematics, ndim: in
     if not duration > 0:
         raise StudyError(f"{where}: the time of a leg must be positive, got {section.time!r}.")
     return Leg(drive, flux, duration, section.steps, cauchy)
+
+
+def _require_possible(where: str, drive: Mapping[str, float], ndim: int) -> None:
+    """Where all of F is given, or all of it below the diagonal, det F > 0 can be checked before anything is solved."""
+    axes = "xyz"[:ndim]
+    whole = np.array([[drive.get(i + j, np.nan) for j in axes] for i in axes])
+    if np.isfinite(whole).all() and not np.linalg.det(whole) > 0:
+        raise StudyError(
+            f"{where}: det F = {np.linalg.det(whole):g} turns the cell inside out; expected det F > 0."
+        )
+    squeezed = [i + i for i in axes if drive.get(i + i, 1.0) <= 0]
+    if squeezed and not np.any(np.tril(np.nan_to_num(whole, nan=0.0), -1)):
+        raise StudyError(
+            f"{where}: F_{squeezed[0]} = {drive[squeezed[0]]:g} leaves nothing of the cell; expected a stretch above 0 "
+            "(1 is undeformed)."
+        )
 
 
 def _component(key: str, where: str, kinematics: Kinematics, ndim: int) -> tuple[str, str]:

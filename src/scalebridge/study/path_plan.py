@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import final
+
+import numpy as np
 
 from scalebridge.cell.boundary import AbstractBoundary, KinematicUniform, Periodic, StaticUniform
 from scalebridge.cell.nonlinear import Integration, NewtonKrylov, NonlinearCell
@@ -19,12 +21,13 @@ from scalebridge.grid import PhaseImage
 from scalebridge.homogenize.path.driver import follow_path, in_plane
 from scalebridge.homogenize.path.forecast import PathEstimate, estimate_path
 from scalebridge.homogenize.path.result import Moments, PathResult
-from scalebridge.material.kinematics import Kinematics
+from scalebridge.material.kinematics import SMALL_STRAIN, Kinematics
 from scalebridge.material.laws.point import AbstractPointLaw
 from scalebridge.material.plane import PlaneState
 from scalebridge.study.images import image_file, prepare_image
 from scalebridge.study.path_laws import build_law, law_file
 from scalebridge.study.path_legs import build_leg
+from scalebridge.study.path_orientations import split_into_grains
 from scalebridge.study.path_schema import PathStudy
 from scalebridge.study.plan import condition_words
 
@@ -34,6 +37,7 @@ _BOUNDARIES: dict[str, AbstractBoundary] = {
 _INTEGRATIONS = {
     "one": Integration.ONE_POINT, "eight": Integration.EIGHT_POINTS, "mean-dilatation": Integration.MEAN_DILATATION,
 }  # fmt: skip
+_SMALL = 0.1  # strain
 _MOMENTS = {
     "none": Moments.NEVER, "last": Moments.LAST, "legs": Moments.END_OF_LEGS, "all": Moments.ALWAYS,
 }  # fmt: skip
@@ -42,7 +46,8 @@ _MOMENTS = {
 @final
 @dataclasses.dataclass(frozen=True, eq=False)
 class PathPlan:
-    """Everything `follow_path` takes. inputs: files by role; notes: what was decided for the user."""
+    """Everything `follow_path` takes. inputs: files by role; notes: what was decided for the user; grains: the labels
+    of the image that a label of the study became, itself where it has no orientations."""
 
     study: PathStudy
     image: PhaseImage
@@ -55,6 +60,7 @@ class PathPlan:
     plane: PlaneState
     inputs: Mapping[str, Path]
     notes: tuple[str, ...]
+    grains: Mapping[int, tuple[int, ...]]
 
     @property
     def fields_at(self) -> Moments | Collection[int]:
@@ -73,12 +79,14 @@ class PathPlan:
         lines = [f"Image      {shape} voxels ({image.grid.size:,} in all)"]
         lines += [f"           {step}" for step in image.history]
         for section in self.study.law:
-            law = self.laws[section.label]
+            labels = self.grains[section.label]
+            law = self.laws[labels[0]]
             name = f"{section.name}: " if section.name else ""
             values = ", ".join(f"{key} = {value}" for key, value in section.parameters.items())
             made = (law.name if law is not None else "void") + (f" ({values})" if values else "")
-            share = image.fractions.get(section.label, 0.0)
-            lines.append(f"Law {section.label:<7}{name}{made}, {share:.2%} of the volume")
+            share = sum(image.fractions.get(label, 0.0) for label in labels)
+            many = f" in {len(labels)} orientations" if len(labels) > 1 else ""
+            lines.append(f"Law {section.label:<7}{name}{made}{many}, {share:.2%} of the volume")
         lines.append(f"Kinematics {self.kinematics.name}")
         lines.append(f"Condition  {condition_words(self.boundary, True)}")
         for n, leg in enumerate(self.legs, start=1):
@@ -102,21 +110,30 @@ def prepare_path(study: PathStudy, base: Path | str = ".") -> PathPlan:
     """
     base = Path(base)
     # Laws and legs first: a mistyped word should not wait for a large image to be read.
-    laws = {section.label: build_law(section, base) for section in study.law}
+    virgin = {section.label: np.eye(3) for section in study.law if section.orientations is not None}
+    laws = {section.label: build_law(section, base, virgin.get(section.label)) for section in study.law}
     kinematics = _kinematics(laws)
     image = prepare_image(study.image, base)
     ndim = image.grid.ndim
     _check_labels(image, laws)
+    files = {one.label: base / one.orientations for one in study.law if one.orientations is not None}
+    image, grains = split_into_grains(image, files)
+    for section in study.law:
+        if section.label in grains:
+            del laws[section.label]
+            laws |= {n: build_law(section, base, turned) for n, turned in grains[section.label].items()}
     notes: list[str] = []
     plane = _plane(study, ndim, notes)
     legs = tuple(build_leg(section, n, kinematics, ndim) for n, section in enumerate(study.leg, start=1))
     if study.path.fields != "none" and study.output.folder is None:
         notes.append("the local fields are not written: no output folder is given (--output DIR)")
+    notes += _strain_notes(legs, kinematics)
     inputs = {"image": image_file(study.image, base)}
     for section in study.law:
         file = law_file(section, base)
         if file is not None:
             inputs[f"law of label {section.label}"] = file
+    inputs |= {f"orientations of label {label}": path for label, path in files.items()}
     method = NewtonKrylov() if study.path.residual is None else NewtonKrylov(tolerance=study.path.residual)
     integration = _INTEGRATIONS[study.path.integration] if study.path.integration else None
     boundary = _BOUNDARIES[study.path.condition]
@@ -125,8 +142,9 @@ def prepare_path(study: PathStudy, base: Path | str = ".") -> PathPlan:
         image.grid, image.labels, held, boundary, integration
     )  # refuses what does not fit together
     return PathPlan(
-        study, image, held, legs, kinematics, boundary, integration, method, plane, inputs, tuple(notes)
-    )
+        study, image, held, legs, kinematics, boundary, integration, method, plane, inputs, tuple(notes),
+        {section.label: tuple(grains.get(section.label, (section.label,))) for section in study.law},
+    )  # fmt: skip
 
 
 def run_path(
@@ -160,6 +178,20 @@ def run_path(
         result, provenance={**result.provenance, **collect(plan.inputs, settings)},
         warnings=(*plan.notes, *result.warnings),
     )  # fmt: skip
+
+
+def _strain_notes(legs: Sequence[Leg], kinematics: Kinematics) -> list[str]:
+    """The first leg, if any, that goes further than laws of small strain hold."""
+    if kinematics is not SMALL_STRAIN:
+        return []
+    for number, leg in enumerate(legs, start=1):
+        largest = max((abs(value) for value in leg.drive.values()), default=0.0)
+        if largest > _SMALL:
+            return [
+                f"leg {number} goes to a strain of {largest:.4g}: laws of small strain hold for a few percent, those "
+                "of finite strain (neo-hooke, finite-strain-j2, ...) beyond"
+            ]
+    return []
 
 
 def _kinematics(laws: Mapping[int, AbstractPointLaw | None]) -> Kinematics:

@@ -16,12 +16,16 @@ VOID = "void"
 
 @final
 class LawSection(Section):
-    """One label and its law: a name of the catalogue, "void", "file.py:function", or the name of an entry point."""
+    """One label and its law: a name of the catalogue, "void", "file.py:function", or the name of an entry point.
+
+    orientations: a .npy file with one rotation per voxel, shape (3, 3, nx, ny, nz), for laws that take an orientation.
+    """
 
     label: int
     name: Text = ""
     law: Annotated[Text, Field(min_length=1)]
     parameters: Annotated[dict[str, Quantity | list[Quantity]], Field(default_factory=dict)]
+    orientations: Text | None = None
 
 
 @final

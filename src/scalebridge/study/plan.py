@@ -101,7 +101,7 @@ def prepare(study: Study, base: Path | str = ".") -> Plan:
         if phase.orientations is not None:
             path = base / phase.orientations
             inputs[f"orientations of phase {phase.label}"] = path
-            orientations[phase.label] = _rotations(path, image)
+            orientations[phase.label] = voxel_rotations(path, image)
     subvolumes = _subvolumes(study)
     return Plan(
         study,
@@ -249,7 +249,8 @@ def plane_state(
     return PlaneState.STRESS if given == "stress" else PlaneState.STRAIN
 
 
-def _rotations(path: Path, image: PhaseImage) -> np.ndarray:
+def voxel_rotations(path: Path, image: PhaseImage) -> np.ndarray:
+    """Rotations (3, 3, *shape) of the voxels of an image from a .npy file. Fails when: it holds none (StudyError)."""
     expected = (3, 3, *image.grid.shape)
     try:
         rotations = np.load(path, allow_pickle=False)
