@@ -64,7 +64,9 @@ def measure_path(law: str, element: str, size: int) -> dict[str, Any]:
     from scalebridge.cell.nonlinear import NewtonKrylov, prepare
     from scalebridge.cell.nonlinear.march import march
     from scalebridge.cell.nonlinear.tangent import macroscopic_tangent
+    from scalebridge.numerics.allocator import keep_memory
 
+    keep_memory()  # as `scalebridge path` does
     method, leg = NewtonKrylov(tolerance=OURS), _leg(law)
     batch = prepare(_cell(law, element, size))
     base = resident()[0]

@@ -26,10 +26,10 @@ EXACT = NewtonKrylov(tolerance=1e-12, forcing=1e-6, steps=8, krylov=400)
 SHORT = (0.04, 0.02)  # of the increment: where Newton's method starts when its order is measured
 NEWTON_HEADER = ("Path", "Newton iterations of the increments", "Residuals of one increment", "Order")
 NEWTON_WORDS = (
-    " The second table: Newton iterations of every increment, inexact as they are used. Then one increment, the last "
-    "unless said otherwise, once more, started at 96 % of it with linear solves as exact as single precision "
-    "allows: its residuals, and "
-    "the order p of r1 = C r0^p from the first steps of two such starts, at 96 and at 98 %."
+    " The second table: Newton iterations of every increment, inexact as they are used. Then one increment, the "
+    "last unless said otherwise, once more, started at 96 % of it with linear solves as exact as single precision "
+    "allows: its residuals, and the order p of r1 = C r0^p from the first steps of two such starts, at 96 and at "
+    "98 %."
 )
 
 
@@ -50,9 +50,9 @@ class Curve:
     residuals: np.ndarray
     order: float | None
 
-    def newton_cells(self, name: str) -> tuple[str, ...]:
-        """A row of the table of Newton's method."""
-        order = "" if self.order is None else f"{self.order:.2f}"
+    def newton_cells(self, name: str, *, smooth: bool = True) -> tuple[str, ...]:
+        """A row of the table of Newton's method; without an order where the law is not smooth."""
+        order = f"{self.order:.2f}" if smooth and self.order is not None else ""
         return (name, run_lengths(self.newton), " ".join(f"{r:.0e}" for r in self.residuals), order)
 
 
@@ -97,9 +97,7 @@ def follow(
 def _light(increment: Increment) -> object:
     """A balance without its fields."""
     empty = jnp.zeros(0)
-    return dataclasses.replace(
-        increment.balance, w=(), state=(), point_flux=empty, tangent=empty, mean_tangent=np.zeros(0)
-    )
+    return dataclasses.replace(increment.balance, w=(), state=(), point_flux=empty, tangent=empty)
 
 
 def exact_residuals(

@@ -13,6 +13,7 @@ from scalebridge.core.compilation_cache import enable_compilation_cache
 from scalebridge.homogenize.path.exporters import to_json
 from scalebridge.homogenize.path.present import to_text
 from scalebridge.homogenize.path.result import PathResult
+from scalebridge.numerics.allocator import keep_memory
 from scalebridge.study.folder import check_output, claim
 from scalebridge.study.path_folder import PathFolder, fields_bytes, open_path_folder
 from scalebridge.study.path_plan import PathPlan, prepare_path, run_path
@@ -53,6 +54,7 @@ def _prepared(study: PathStudy, base: Path | str, show: Presentation) -> PathPla
 def _solved(plan: PathPlan, show: Presentation, folder: PathFolder | None = None) -> PathResult:
     """The result of the plan, written to the folder if there is one."""
     enable_compilation_cache()
+    keep_memory()
     with Progress(show.progress, quiet=show.quiet) as progress:
         if folder is None:
             return run_path(plan, progress=progress)

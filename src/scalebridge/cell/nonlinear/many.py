@@ -121,7 +121,6 @@ def equilibrium_of(found: Equilibrium, rows: Sequence[int] | np.ndarray) -> Equi
         reason=tuple(found.reason[n] for n in kept),
         point_flux=found.point_flux[:, :, kept],
         tangent=found.tangent[:, :, kept],
-        mean_tangent=found.mean_tangent[kept],
     )
 
 
@@ -160,5 +159,4 @@ def _joined(found: list[Equilibrium]) -> Equilibrium:
         reason=tuple(r for f in found for r in f.reason),
         point_flux=jnp.concatenate([f.point_flux for f in found], axis=2),
         tangent=jnp.concatenate([f.tangent for f in found], axis=2),
-        mean_tangent=rows("mean_tangent"),
     )

@@ -72,16 +72,17 @@ def prepare(cell: NonlinearCell) -> Batch:
             (elements.points, elements.size, points.cells, points.voxels),
         )
         answer = ask(points, points.initial_state(), jnp.asarray(virgin), 0.0, tangent=True)
-        mean = mean_tangent(elements, points.symmetric, answer).mean(axis=0)
+        mean = mean_tangent(elements, points.symmetric, answer.tangent).mean(axis=0)
         reference = reference_of(elements, mean)
         space = fluctuations(elements, cell.boundary, reference)
     return Batch(elements, points, space)
 
 
-def mean_tangent(elements: VoxelElements, symmetric: bool, answer: Answer) -> np.ndarray:
+def mean_tangent(elements: VoxelElements, symmetric: bool, tangent: jax.Array | None) -> np.ndarray:
     """<T> per cell (B, m, m), in the units it was asked in."""
-    assert answer.tangent is not None
-    means = np.asarray(_inner_mean(elements, answer.tangent))
+    assert tangent is not None
+    with jax.enable_x64(True):
+        means = np.asarray(_inner_mean(elements, tangent))
     out = np.zeros((means.shape[1], elements.size, elements.size))
     for n, (i, j) in enumerate(tangent_entries(elements.size, symmetric)):
         out[:, i, j] = means[n]
@@ -270,7 +271,6 @@ def solve_until(
         now.answer.dissipated, np.array(history),
         np.array(linear_steps).reshape(-1, batch.cells), tuple(status), tuple(reason),
         _point_flux(elements, now.answer.flux, jnp.asarray(batch.reference.scale)), now.answer.tangent,
-        mean_tangent(elements, batch.points.symmetric, now.answer) * batch.reference.scale,
     )  # fmt: skip
     return found, under_way
 

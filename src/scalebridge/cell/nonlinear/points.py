@@ -22,6 +22,7 @@ from scalebridge.cell.nonlinear.fields import tangent_entries
 from scalebridge.core.errors import LawError
 from scalebridge.material.laws.point import AbstractPointLaw, PointUpdate, whole
 from scalebridge.numerics.compiling import quick_jit
+from scalebridge.numerics.staging import always, stage
 
 # Points evaluated together: what a law keeps in between stays near the processor.
 CHUNK = 8192
@@ -221,41 +222,52 @@ def _ask_group(
     n = members.shape[1]
     total = cells * per_voxel * n
     gathered = jnp.take_along_axis(drive, members[None, None], axis=3, mode="clip")
-    rows = jnp.transpose(gathered, (2, 0, 3, 1)).reshape(total, size)
+    rows = jnp.transpose(gathered, (1, 2, 0, 3)).reshape(size, total)
     flat_state = jax.tree.map(lambda a: a.reshape(total, *a.shape[2:]), state)
     kind = None if which is None else jnp.broadcast_to(which[:, None], (cells, per_voxel, n)).reshape(total)
     chunk = min(CHUNK, total)
     pieces = -(-total // chunk)
+    extra = pieces * chunk - total  # the last point so many times more, and forgotten
 
     def cut(a: jax.Array) -> jax.Array:
-        extra = pieces * chunk - total
-        if extra:  # the last point once more, and forgotten
+        if extra:
             a = jnp.concatenate([a, jnp.broadcast_to(a[-1:], (extra, *a.shape[1:]))])
         return a.reshape(pieces, chunk, *a.shape[1:])
 
     def one(law: AbstractPointLaw, s: Any, e: jax.Array) -> tuple[PointUpdate, Any]:
         if not entries:
             return whole(law.update(s, e, dt)), None
-        new, t = law.update_with_tangent(s, e, dt)
-        return whole(new), (jnp.stack([t[i, j] for i, j in entries]) / scale).astype(dtype)
+        new, t = law.update_with_entries(s, e, dt, entries)
+        return whole(new), t
 
-    # States stay point by point; fluxes and tangents come entry by entry, as the sweeps over the grid want them.
-    out = (PointUpdate(-1, 0, 0, 0, 0), -1 if entries else None)
+    if extra:
+        rows = jnp.concatenate([rows, jnp.broadcast_to(rows[:, -1:], (size, extra))], axis=1)
+    rows = jnp.moveaxis(rows.reshape(size, pieces, chunk), 1, 0)
+
+    # States stay point by point; drives, fluxes and tangents are stored entry by entry, as the sweeps over the grid
+    # want them, and so that a law reads and writes long vectors.
+    out = (PointUpdate(-1, 0, 0, 0, 0), 0 if entries else None)
 
     def several(piece: tuple[Any, jax.Array, Any]) -> tuple[Any, ...]:
         s, e, k = piece
         if k is None:
-            new, t = jax.vmap(lambda s, e: one(law, s, e), out_axes=out)(s, e)
+            new, t = jax.vmap(lambda s, e: one(law, s, e), in_axes=(0, 1), out_axes=out)(s, e)
         else:
-            new, t = jax.vmap(one, out_axes=out)(jax.tree.map(lambda leaf: jnp.asarray(leaf)[k], law), s, e)
-        bad = new.failed | ~jnp.all(jnp.isfinite(new.flux), axis=0)
-        if t is not None:
-            bad = bad | ~jnp.all(jnp.isfinite(t), axis=0)
+            each = jax.tree.map(lambda leaf: jnp.asarray(leaf)[k], law)
+            new, t = jax.vmap(one, in_axes=(0, 0, 1), out_axes=out)(each, s, e)
         flux = new.flux / scale
-        size = jnp.sum(flux * (metric @ flux), axis=0)
-        return flux, t, new.state, jnp.stack([size, new.stored / scale, new.dissipated / scale]), bad
+        # Row by row: a reduction over rows reads across the vectors, one number at a time.
+        bad, measured, length = new.failed, metric @ flux, jnp.zeros_like(flux[0])
+        for k in range(size):
+            bad = bad | ~jnp.isfinite(flux[k])
+            length = length + flux[k] * measured[k]
+        for row in t or ():
+            bad = bad | ~jnp.isfinite(row)
+        if t is not None:
+            t = jnp.stack([(row / scale).astype(dtype) for row in t])
+        return flux, t, new.state, jnp.stack([length, new.stored / scale, new.dissipated / scale]), bad
 
-    pieces_in = (jax.tree.map(cut, flat_state), cut(rows), None if kind is None else cut(kind))
+    pieces_in = (jax.tree.map(cut, flat_state), rows, None if kind is None else cut(kind))
     flux, tangent, new, scalars, bad = jax.lax.map(several, pieces_in)
 
     def state_back(a: jax.Array) -> jax.Array:
@@ -287,21 +299,34 @@ def _in_place(
     -> (points, rows, B, *padded).
     """
     rows = groups[0].shape[1]
-    total = sum(g.size for g in groups)
-    number = jnp.int32 if total < 2**31 else jnp.int64
-    flat = jnp.concatenate([*(g.reshape(-1) for g in groups), jnp.zeros(1, groups[0].dtype)])
-    position = position.astype(number)
-    shape = (1, 1, cells, *position.shape[1:])
-    column = position.reshape(shape)
-    cell = jnp.arange(cells, dtype=number).reshape(1, 1, cells, *(1,) * (position.ndim - 1))
-    point = jnp.arange(per_voxel, dtype=number).reshape(per_voxel, *(1,) * (len(shape) - 1))
-    row = jnp.arange(rows, dtype=number).reshape(1, rows, *(1,) * (len(shape) - 2))
-    where = jnp.full(shape, total, number)
-    first, before = 0, 0
-    for group, n in zip(groups, counts, strict=True):
-        chunk = group.shape[2]
-        point_number = (cell * per_voxel + point) * n + (column - first)
-        found = before + (point_number // chunk) * (rows * chunk) + row * chunk + point_number % chunk
-        where = jnp.where((column >= first) & (column < first + n), found, where)
-        first, before = first + n, before + group.size
-    return flat[where]
+    number = jnp.int32 if max(g.size for g in groups) < 2**31 else jnp.int64
+
+    def first_rows(position: jax.Array) -> list[jax.Array]:
+        """Where in each group the first row of every point is, or -1: (points, 1, B, *padded)."""
+        column = position.astype(number)[None, None]
+        cell = jnp.arange(cells, dtype=number).reshape(1, 1, cells, *(1,) * (position.ndim - 1))
+        point = jnp.arange(per_voxel, dtype=number).reshape(per_voxel, *(1,) * (column.ndim - 1))
+        found, first = [], 0
+        for group, n in zip(groups, counts, strict=True):
+            chunk = group.shape[2]
+            place = (cell * per_voxel + point) * n + (column - first)
+            where = (place // chunk) * (rows * chunk) + place % chunk
+            found.append(jnp.where((column >= first) & (column < first + n), where, -1))
+            first += n
+        return found
+
+    def bring(groups: tuple[jax.Array, ...], places: list[jax.Array]) -> jax.Array:
+        def bring_row(row: jax.Array, out: jax.Array) -> jax.Array:
+            found = jnp.zeros(places[0].shape, out.dtype)
+            for group, where in zip(groups, places, strict=True):
+                mine = where >= 0
+                place = jnp.where(mine, where + row.astype(number) * group.shape[2], 0)
+                found = jnp.where(mine, group.reshape(-1).at[place].get(mode="promise_in_bounds"), found)
+            return jax.lax.dynamic_update_slice_in_dim(out, found, row, axis=1)
+
+        shape = (per_voxel, rows, *places[0].shape[2:])
+        return jax.lax.fori_loop(0, rows, bring_row, jnp.zeros(shape, groups[0].dtype))
+
+    # Two stages: merged into one, every row would find the places again.
+    condition = always(groups[0])
+    return stage(condition, bring, groups, stage(condition, first_rows, position))

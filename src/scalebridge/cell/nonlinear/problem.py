@@ -116,7 +116,6 @@ class Equilibrium:
     reason: tuple[str, ...]
     point_flux: jax.Array
     tangent: jax.Array
-    mean_tangent: np.ndarray
 
     @property
     def converged(self) -> bool:

@@ -8,6 +8,8 @@ References: [miehe2002].
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -16,10 +18,11 @@ from scalebridge.cell.nonlinear.linear_solve import solve_linear
 from scalebridge.cell.nonlinear.newton import Batch, linearize
 from scalebridge.cell.nonlinear.problem import Equilibrium, NewtonKrylov
 from scalebridge.core.errors import ConvergenceError
+from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, wide
 
 NOISE = 1e-5  # relative out-of-balance flux that single precision cannot tell from none
-TOLERANCE = 1e-4  # of the linear solves: 1e-8 of a symmetric tangent
+TOLERANCE = 1e-3  # of the linear solves: 1e-6 of a symmetric tangent, which is kept in single precision
 
 
 def macroscopic_tangent(
@@ -89,21 +92,25 @@ def _without_noise(batch: Batch, right: Vector, flux: np.ndarray) -> Vector:
 
 def _products(cells: int, fields: list[Vector], forces: list[Vector]) -> np.ndarray:
     """dw_i . f_j for all pairs of loads of a cell: (B, m, m)."""
-    rows = []
-    for w in fields:
-        many = w[0].shape[0] // cells
-        row = []
-        for f in forces:
-            others = f[0].shape[0] // cells
-            block = np.zeros((cells, many, others))
-            for i in range(many):
-                for j in range(others):
-                    a = tuple(v.reshape(cells, many, *v.shape[1:])[:, i] for v in w)
-                    b = tuple(v.reshape(cells, others, *v.shape[1:])[:, j] for v in f)
-                    block[:, i, j] = np.asarray(batch_dot(a, b))
-            row.append(block)
-        rows.append(np.concatenate(row, axis=2))
-    return np.concatenate(rows, axis=1)
+    return np.concatenate(
+        [np.concatenate([np.asarray(_block(cells, w, f)) for f in forces], axis=2) for w in fields], axis=1
+    )
+
+
+@functools.partial(quick_jit, static_argnums=0)
+def _block(cells: int, w: Vector, f: Vector) -> jax.Array:
+    """Sums over the nodes of all pairs: c x (B L, *nodes) and c x (B L', *nodes) -> (B, L, L')."""
+    return sum(
+        (
+            jnp.einsum(
+                "bin,bjn->bij",
+                a.reshape(cells, len(a) // cells, -1).astype(jnp.float64),
+                b.reshape(cells, len(b) // cells, -1).astype(jnp.float64),
+            )
+            for a, b in zip(w, f, strict=True)
+        ),
+        jnp.zeros((), jnp.float64),
+    )
 
 
 def _bytes(batch: Batch) -> int:

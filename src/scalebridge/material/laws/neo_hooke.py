@@ -2,14 +2,14 @@ r"""The compressible neo-Hookean solid."""
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.material.laws.energy import require_positive
-from scalebridge.material.laws.invariants import AbstractInvariantEnergy
+from scalebridge.material.laws.invariants import FIRST, VOLUME, AbstractInvariantEnergy
 from scalebridge.material.laws.point import parameter
 
 
@@ -23,6 +23,7 @@ class NeoHooke(AbstractInvariantEnergy):
     volume split off and converges better there. Fails when: det F <= 0.
     """
 
+    depends: ClassVar[tuple[int, ...]] = (FIRST, VOLUME)
     bulk: np.ndarray = parameter()
     shear: np.ndarray = parameter()
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -23,6 +24,8 @@ from scalebridge.material.law import AbstractLaw, Response
 from scalebridge.numerics.compiling import quick_jit
 
 FINE, FAILED = 0, 1
+
+Entries = Sequence[tuple[int, int]]  # of a tangent: row, column
 
 
 class PointUpdate(NamedTuple):
@@ -69,6 +72,17 @@ class AbstractPointLaw(eqx.Module, AbstractLaw):
 
         tangent, new = jax.jacfwd(flux_of, has_aux=True)(drive)
         return new, tangent
+
+    def update_with_entries(
+        self, state: Any, drive: jax.Array, dt: jax.Array, entries: Entries
+    ) -> tuple[PointUpdate, list[Any]]:
+        """The update, and those entries (row, column) of the tangent that are asked for, one scalar each.
+
+        What cells ask: many points at once are stored entry by entry, and slices of small matrices cost more than most
+        laws. A law that knows its tangent entry by entry overrides this, and `tangent_of_entries` gives the matrix.
+        """
+        new, tangent = self.update_with_tangent(state, drive, dt)
+        return new, [tangent[row, column] for row, column in entries]
 
     @property
     def dimensions(self) -> int:
@@ -167,6 +181,19 @@ def batched(
     if tangent:
         return jax.vmap(lambda s, e: law.update_with_tangent(s, e, dt))(state, drive)
     return jax.vmap(lambda s, e: whole(law.update(s, e, dt)))(state, drive), None
+
+
+def tangent_of_entries(
+    law: AbstractPointLaw, state: Any, drive: jax.Array, dt: jax.Array
+) -> tuple[PointUpdate, jax.Array]:
+    """`update_with_tangent` of a law that overrides `update_with_entries`; zeros where the update failed."""
+    size = drive.shape[0]
+    places = [(i, j) for i in range(size) for j in range(size)]
+    asked = [(i, j) for i, j in places if i <= j or not law.symmetric_tangent]
+    new, found = law.update_with_entries(state, drive, dt, asked)
+    known = dict(zip(asked, found, strict=True))
+    whole = [known[place] if place in known else known[place[::-1]] for place in places]
+    return new, jnp.where(new.failed, 0.0, jnp.stack(whole).reshape(size, size))
 
 
 def whole(new: PointUpdate) -> PointUpdate:
