@@ -29,6 +29,7 @@ CASES = (
     "representativity_coverage",
     "representativity_images",
     "representativity_executors",
+    "nonlinear_porous",
     "nonlinear_viscoelastic",
     "nonlinear_laminates",
 )

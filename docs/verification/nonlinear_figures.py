@@ -52,17 +52,17 @@ def porous(table: Table) -> None:
         axis.plot([0, *path["mean"]], [0, *path["equivalent"]], color=colour, lw=0.6, alpha=0.6)
         axis.plot(path["mean"][-1], path["equivalent"][-1], marker, color=colour, ms=6,
                   label=name.split(",")[0] if first else None)  # fmt: skip
-        work.plot(path["time"], path["work"], color=colour, lw=1, ls="--" if random else "-")
-        work.annotate(
-            name.split(", ")[1], (path["time"][-1], path["work"][-1]), fontsize=6.5, ha="right", va="bottom"
-        )
-    axis.set_xlim(-0.12, 2.0)
+        strain = 100 * np.array(path["time"])
+        work.plot(strain, path["work"], color=colour, lw=1, ls="--" if random else "-")
+        if not random:
+            work.annotate(name.split(", ")[1], (0.8, path["work"][-1]), fontsize=6.5, ha="right", va="bottom")
+    axis.set_xlim(-0.2, 2.0)
     axis.set_ylim(0, 1.05)
     axis.set_xlabel("mean stress / yield stress")
     axis.set_ylabel("S_xx - S_yy over yield stress")
     axis.legend(fontsize=7.5, frameon=False, loc="upper right")
-    work.set_xlabel("strain, (m^2 + d^2)^(1/2)")
-    work.set_ylabel("S : D / (m^2 + d^2)^(1/2) over yield stress")
+    work.set_xlabel("strain (m^2 + d^2)^(1/2) in %; dashed: random voids")
+    work.set_ylabel("S : D over strain rate and yield stress")
     _field(figure, axes[0][2], s["slice"], "accumulated plastic strain", "magma")
     save(figure, table)
 
@@ -163,12 +163,14 @@ def polycrystal(table: Table) -> None:
     curve.set_ylabel("stress xx in MPa")
     curve.legend(fontsize=8, frameon=False)
     size = 1200 * np.array(s["fractions"])
-    for (name, (cell, taylor)), colour in zip(s["grains"].items(), (COLOURS[4], COLOURS[0]), strict=True):
-        grains.scatter(taylor, cell, s=size, color=colour, alpha=0.7, lw=0, label=f"{name} increment")
-    ends = [0, 1.05 * max(max(taylor) for _, taylor in s["grains"].values())]
+    for (name, one), colour in zip(s["grains"].items(), (COLOURS[4], COLOURS[0]), strict=True):
+        cell, taylor = (np.array(v) / np.dot(v, s["fractions"]) for v in one)
+        grains.scatter(taylor, cell, s=size, color=colour, alpha=0.7, lw=0, label=name)
+        ends = [min(0.75, *taylor), max(1.25, *taylor)]
     grains.plot(ends, ends, color="black", lw=0.8)
-    grains.set_xlabel("in Taylor's aggregate, MPa")
-    grains.set_ylabel("mean stress xx of the grain, MPa")
+    grains.axhline(1, color="0.6", lw=0.8, ls=":")
+    grains.set_xlabel("stress over mean in Taylor's aggregate")
+    grains.set_ylabel("stress xx of the grain over mean, cell")
     grains.legend(fontsize=8, frameon=False, markerscale=0.5)
     _field(figure, field, s["slice"], "stress xx in MPa")
     labels = _unpacked(s["labels"])

@@ -108,11 +108,10 @@ def _exact() -> Table:
             newton.append(curve.newton_cells(f"{kind}, {where}"))
     words = (
         "A quarter of one law, three quarters of the other, along a path of two legs in all components: a linear "
-        "elastic "
-        "solid with a metal with Voce hardening; a Maxwell solid with a fluid; two neo-Hookean rubbers to "
-        "F_xx = 1.3 and on to 0.9. 4^3 voxels with layers across x; other orientations by turning the load into the "
-        "frame of the layers and the stress back. Reference: the two homogeneous layers with their jump of strain, "
-        "solved in NumPy with the oblique normal, nothing turned." + NEWTON_WORDS
+        "elastic solid with a metal with Voce hardening; a Maxwell solid with a fluid; two neo-Hookean rubbers to "
+        "F_xx = 1.3 and on to 0.9. 4^3 voxels with layers across x; other orientations by turning the load into "
+        "the frame of the layers and the stress back. Reference: the two homogeneous layers with their jump of "
+        "strain, solved in NumPy with the oblique normal, nothing turned." + NEWTON_WORDS
         + " Viscoelastic increments are linear: they repeat until the linear solver is exact enough, and have no order."
     )  # fmt: skip
     return Table("Laminates with a history, any orientation", words, tuple(rows), series, "", "", NEWTON_HEADER,
@@ -147,14 +146,10 @@ def _stairs() -> Table:
                                    "pixels": list(STAIRS), "errors": errors}  # fmt: skip
     words = (
         "The same elastic and plastic layers oblique to the pixels, in plane strain, drawn as stairs: what an "
-        "image of "
-        "them gives. Across (1, 1) nothing is lost: with one point per pixel the gradient of a displacement that "
-        "depends "
-        "on i + j only is along (1, 1), as in the true laminate. Across (1, 2) that is so for the mean over two "
-        "pixels "
-        "only, and what the stairs get wrong along each interface falls with the pixel. Turning the load, as "
-        "above, is exact "
-        "for any orientation."
+        "image of them gives. Across (1, 1) nothing is lost: with one point per pixel the gradient of a "
+        "displacement that depends on i + j only is along (1, 1), as in the true laminate. Across (1, 2) that is "
+        "so for the mean over two pixels only, and what the stairs get wrong along each interface falls with the "
+        "pixel. Turning the load, as above, is exact for any orientation."
     )
     return Table(
         "Oblique laminates drawn as stairs", words, tuple(rows), series, "nonlinear-stairs.png",

@@ -147,7 +147,8 @@ def _laminate() -> Table:
         "across x, 4^3 voxels: relaxation after a jump of the mean strain xx, or xy. In Laplace-Carson space the "
         "laminate is elastic with C(s) = 1/<1/M(s)>, M = K + 4G/3 or G; poles and residues of this rational function "
         "give R(t) = M(t), or 2 G(t) for the tensor shear xy. In space the cell is exact; the law is integrated "
-        "exactly for a strain rate that is constant within a step, and what is left is that the layers exchange strain "
+        "exactly for a strain rate that is constant within a step, and what is left is that the layers exchange "
+        "strain "
         "within a step: second order, and gone when extrapolated."
     )
     return Table("Relaxation of a laminate", words, tuple(rows), series)
@@ -195,12 +196,11 @@ def _balls() -> Table:
         "balls, C_xx": {**_curve(curve, 0), "exact_time": times, "exact": collocation(image, times)[0] / 1e9},
     }
     words = (
-        f"Elastic balls (E = 70 GPa, nu = 0.2, fraction {image.fractions[1]:.3f}, cubic array, {SIZE}^3 voxels) in a "
-        "Maxwell solid whose shear modulus relaxes from 1.2 to 0.2 GPa with a time of 1 s. The reference is the same "
-        f"voxel cell solved by the linear solver with the moduli at {len(SAMPLES)} values of s, and a sum of "
-        f"{TERMS} exponentials through them. Both have the same voxels and elements, so that "
-        "nothing but the "
-        "steps in time and the fit is left: the voxels' own error, the same in both, is not seen here."
+        f"Elastic balls (E = 70 GPa, nu = 0.2, fraction {image.fractions[1]:.3f}, cubic array, {SIZE}^3 voxels) in "
+        "a Maxwell solid whose shear modulus relaxes from 1.2 to 0.2 GPa with a time of 1 s. The reference is the "
+        f"same voxel cell solved by the linear solver with the moduli at {len(SAMPLES)} values of s, and a sum of "
+        f"{TERMS} exponentials through them. Both have the same voxels and elements, so that nothing but the steps "
+        "in time and the fit is left: the voxels' own error, the same in both, is not seen here."
     )
     return Table(
         "Relaxation of balls in a viscoelastic matrix", words, tuple(rows), series, "nonlinear-relaxation.png",
