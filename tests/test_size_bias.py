@@ -115,3 +115,19 @@ def test_samples_are_counted_with_the_distance_of_kinematic_and_static_means():
     assert need.single_size >= 9 / 0.05 / bias.reference
     alone = fit_size_bias([row for row in rows if row[1] == "kubc"], dict.fromkeys(SIZES, 6))
     assert alone.counted("kubc", 20) == 0
+
+
+def test_a_scatter_that_does_not_fall_is_told():
+    """Over the conditions once, and as proof of long correlations only where chance cannot explain it."""
+    source = GeneratorEnsemble(Tiles((8, 8), 4))
+    problem = RepresentativityProblem(source, THERMAL, (16, 64), CONDITIONS)
+    many = prescribed(problem, SamplingMethod(40), scatter=0.1, alpha=-0.3)
+    assert many.scaling["mean conductivity"]["periodic"] is None
+    (warning,) = [w for w in many.warnings if "does not fall" in w]
+    assert "no representative volume exists at these sizes" in warning
+    # Of the variance of two samples a factor of sixteen tells nothing.
+    few = prescribed(problem, SamplingMethod(2), scatter=0.05, alpha=0.0)
+    (warning,) = [w for w in few.warnings if "does not fall" in w]
+    assert "no law can be fitted to so few samples" in warning
+    falling = prescribed(problem, SamplingMethod(40), scatter=0.1)
+    assert not any("does not fall" in w for w in falling.warnings)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, final
 
 import numpy as np
+import scipy.stats
 
 from scalebridge.cell.boundary import AbstractBoundary, OppositeFaces, Periodic
 from scalebridge.core import provenance
@@ -377,6 +378,12 @@ def _warnings(
             "The samples are not periodic: periodic conditions join faces that do not fit, which shows as a bias that "
             "falls with the size."
         )
+    notes += [
+        sentence
+        for name, laws in scaling.items()
+        for condition, law in laws.items()
+        if law is None and (sentence := _flat(statistics, name, condition, problem.source.ndim))
+    ][:1]
     largest = {s.condition: s.values for s in statistics if s.size == problem.sizes[-1]}
     others = any(values.any() for name, values in largest.items() if name != "subc")
     if "subc" in largest and not largest["subc"].any() and others:
@@ -397,3 +404,24 @@ def _warnings(
             "tolerance of the solver: ask for a smaller energy error."
         )
     return tuple(notes)
+
+
+def _flat(statistics: tuple[SizeStatistics, ...], name: str, condition: str, ndim: int) -> str:
+    """What is said of a scatter that falls with no size; "" where there is none, or one size only.
+
+    Whether it falls slower than 1/V is told by the ratio of both variances, F-distributed for independent samples.
+    """
+    rows = [s for s in statistics if s.condition == condition and s.count > 1 and s.parts[name].deviation]
+    if len(rows) < 2:
+        return ""
+    first, last = rows[0], rows[-1]
+    before, after = (float(s.parts[name].deviation or 0.0) ** 2 for s in (first, last))
+    excess = after / before * (last.size / first.size) ** ndim
+    chance = float(scipy.stats.f.sf(excess, last.count - 1, first.count - 1))
+    said = f"The scatter of the {name} does not fall from {first.size} to {last.size} voxels per edge: "
+    if chance < 0.01:
+        return (
+            f"{said}a fall like 1/V is ruled out (p = {chance:.1g}). Correlations reach over the whole of the samples, "
+            "and no representative volume exists at these sizes: take larger ones."
+        )
+    return f"{said}no law can be fitted to so few samples. Take more of every size."
