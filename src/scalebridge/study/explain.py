@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 _SHOWN = 5
+_LONGEST = 60  # characters of what was written
 _WORDS = {
     "model_type": "a section, [name] or { key = value }",
     "dict_type": "keys and values, { key = value }",
@@ -90,18 +91,20 @@ def _sentence(
     if kind == "value_error":
         message = str(item["msg"]).removeprefix("Value error, ")
         return f"{where}: {message}" if where else message
-    given = repr(item.get("input"))
-    given = given if len(given) <= 60 else given[:57] + "..."
+    given = _shortened(repr(item.get("input")))
     return f"{where}: {given} is not valid, expected {_expected(items)}"
 
 
 def _named(location: _Location, counted: Collection[str]) -> str:
     first, *rest = location or ("",)
     if rest and first in counted and isinstance(rest[0], int):
-        return ", ".join([f"[[{first}]] number {rest[0] + 1}", ".".join(map(str, rest[1:]))]).removesuffix(
-            ", "
-        )
-    return ".".join(map(str, location))
+        keys = ".".join(_shortened(str(part)) for part in rest[1:])
+        return f"[[{first}]] number {rest[0] + 1}" + (f", {keys}" if keys else "")
+    return ".".join(_shortened(str(part)) for part in location)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 3] + "..."
 
 
 def _expected(items: Sequence[Mapping[str, Any]]) -> str:
@@ -118,6 +121,8 @@ def _one_expected(item: Mapping[str, Any]) -> str:
     context = item.get("ctx", {})
     if item["type"] == "too_short":
         return f"at least {context['min_length']} of them"
+    if item["type"] == "string_too_long":
+        return f"at most {context['max_length']} characters"
     if item["type"] == "too_long":
         return f"at most {context['max_length']} of them"
     message = str(item["msg"]).removeprefix("Input should be ")

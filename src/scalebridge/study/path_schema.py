@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 from scalebridge.study.schema import ImageSection, Quantity, Section, Text, require_labels_once
 
 VOID = "void"
+Key = Annotated[str, Field(max_length=100)]
 
 
 @final
@@ -24,7 +25,7 @@ class LawSection(Section):
     label: int
     name: Text = ""
     law: Annotated[Text, Field(min_length=1)]
-    parameters: Annotated[dict[str, Quantity | list[Quantity]], Field(default_factory=dict)]
+    parameters: Annotated[dict[Key, Quantity | list[Quantity]], Field(default_factory=dict)]
     orientations: Text | None = None
 
 
@@ -46,7 +47,7 @@ class PathSection(Section):
 class LegSection(Section):
     """One straight piece: where components go, what happens to the others, in how many steps and which time."""
 
-    components: Annotated[dict[str, Quantity], Field(min_length=1)]
+    components: Annotated[dict[Key, Quantity], Field(min_length=1)]
     rest: Literal["free", "held"] = "held"
     steps: Annotated[int, Field(gt=0, le=1_000_000)] = 10
     time: Quantity = 1.0
