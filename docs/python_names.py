@@ -20,6 +20,7 @@ GROUPS = {
     "Laws": ("Conduction", "Elasticity", "Thermoelasticity", "PlaneState", "quantity"),
     "Boundary conditions": ("Periodic", "KinematicUniform", "StaticUniform", "OppositeFaces", "Platens"),
     "Solving": ("homogenize", "estimate", "Subvolumes", "HomogenizationResult", "enable_compilation_cache"),
+    "Loading paths": ("follow_path", "PathResult"),
     "Writing": ("write_report", "write_results"),
 }  # fmt: skip
 HEAD = """# The Python names
@@ -32,6 +33,10 @@ TAIL = """## One floor down
 - `scalebridge.homogenize.localize(result, strain)`: the local fields under any macroscopic load.
 - `scalebridge.homogenize.concentration`: `flux_concentration`, `energy_concentration`: histograms and hot spots.
 - `scalebridge.microstructure`: `crop`, `mirror`, `coarsen`, `relabel`, `keep_largest_component`, `specific_surface`.
+- `scalebridge.material.laws`: nonlinear laws and laws of your own ([laws](laws.md));
+  `scalebridge.material.laws.catalogue.law_from_words("j2", {"E": "70 GPa", ...})`: a law by name.
+- `scalebridge.cell.nonlinear.loading.leg_of(SMALL_STRAIN, 3, {"xx": 0.01}, rest_free=True)`: a leg of a path.
+- `scalebridge.report.path`: `write_path_results`, `write_path_report`.
 - `scalebridge.homogenize.exporters`: CSV, LaTeX, Abaqus.
 """
 

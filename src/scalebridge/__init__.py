@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scalebridge.grid import Field, GreyImage, PhaseImage, VoxelGrid
     from scalebridge.homogenize.driver import homogenize
     from scalebridge.homogenize.forecast import estimate
+    from scalebridge.homogenize.path import PathResult, follow_path
     from scalebridge.homogenize.result import HomogenizationResult
     from scalebridge.homogenize.subvolumes import Subvolumes
     from scalebridge.material import Conduction, Elasticity, Thermoelasticity
@@ -37,6 +38,7 @@ __all__ = [
     "HomogenizationResult",
     "KinematicUniform",
     "OppositeFaces",
+    "PathResult",
     "Periodic",
     "PhaseImage",
     "PlaneState",
@@ -49,6 +51,7 @@ __all__ = [
     "describe",
     "enable_compilation_cache",
     "estimate",
+    "follow_path",
     "generate",
     "homogenize",
     "quantity",
@@ -68,6 +71,7 @@ _HOME = {
     "HomogenizationResult": "scalebridge.homogenize.result",
     "KinematicUniform": "scalebridge.cell.boundary",
     "OppositeFaces": "scalebridge.cell.boundary",
+    "PathResult": "scalebridge.homogenize.path",
     "Periodic": "scalebridge.cell.boundary",
     "PhaseImage": "scalebridge.grid",
     "PlaneState": "scalebridge.material.plane",
@@ -80,6 +84,7 @@ _HOME = {
     "describe": "scalebridge.microstructure",
     "enable_compilation_cache": "scalebridge.core.compilation_cache",
     "estimate": "scalebridge.homogenize.forecast",
+    "follow_path": "scalebridge.homogenize.path",
     "generate": "scalebridge.microstructure.generate",
     "homogenize": "scalebridge.homogenize",
     "quantity": "scalebridge.core.units",
