@@ -129,6 +129,12 @@ MISTAKES = {
     "plane of a solid": (["--leg", PULL, "--plane", "strain"], "2-D"),
     "one point on a box": (["--leg", PULL, "--bc", "kubc", "--integration", "one"], "periodic"),
     "crop": (["--leg", PULL, "--crop", "0:9,:,:"], "4 voxels"),
+    "output in a file": (["--leg", PULL, "--output", "image.npy/out"], "image.npy/out"),
+    "output is a file": (["--leg", PULL, "--output", "laws.py"], "it is a file, not a folder"),
+    "out of the plane": (["--leg", "zw=1%"], "there is no component 'zw' at small strain in 3-D"),
+    "condition of faces": (["--leg", PULL, "--bc", "faces"], "periodic"),
+    "time without end": (["--leg", "xx=1% time=inf"], "time"),
+    "uncertain": (["--leg", "xx=1+-0.1%"], "has an uncertainty"),
 }
 
 
@@ -391,6 +397,24 @@ def test_possible_deformations_are_let_through() -> None:
         build_leg(LegSection(components=components), 1, FINITE_STRAIN, 3)
 
 
+@pytest.mark.parametrize("leg", ["zz=1%", "s_zz=1MPa", "xz=1%", "e_yz=0.01"])
+def test_components_out_of_a_plane_are_refused(
+    leg: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save("flat.npy", np.zeros((4, 4), np.uint8))
+    name = leg.split("=")[0]
+    assert_one_message(
+        capsys,
+        f"there is no component '{name}' at small strain in 2-D",
+        "path",
+        "flat.npy",
+        "--law",
+        METAL,
+        "--leg",
+        leg,
+    )
+
+
 def test_a_strain_that_is_not_small_is_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         "path",
@@ -411,7 +435,8 @@ def test_a_strain_that_is_not_small_is_noted(folder: Path, capsys: pytest.Captur
         assert ("leg 2 goes to a strain of 2" in out) == noted
 
 
-CRYSTAL = "0:fcc-crystal,C11=170GPa,C12=124GPa,C44=75GPa,resistance=16MPa,saturation=0,hardening_rate=0,rate=1e-3/s,n=10"
+CRYSTAL = "0:fcc-crystal,C11=170GPa,C12=124GPa,C44=75GPa,resistance=16MPa,"
+CRYSTAL += "saturation=0,hardening_rate=0,rate=1e-3/s,n=10"
 
 
 def turns(*angles: float) -> np.ndarray:
