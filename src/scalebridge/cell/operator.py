@@ -189,9 +189,15 @@ def slab_planes(disc: Discretization, batch: int, itemsize: int, budget: float) 
     """How many planes of voxels fit in `budget` bytes of fields between two stages."""
     fields = len({m & ~(1 << disc.ndim - 1) for m in needed_modes(disc.ndim, disc.element)}) * disc.components
     plane = math.prod(disc.nodes[1:]) * fields * batch * itemsize
-    most = int(max(1, min(disc.nodes[0], budget // plane)))
-    # A last slab that overlaps the one before costs more than slabs that are somewhat smaller.
-    count = disc.nodes[0]
+    return even_slabs(disc.nodes[0], budget / plane)
+
+
+def even_slabs(count: int, most: float) -> int:
+    """Planes per slab, at most `most` (but one): `count` of them in slabs of one size, or nearly.
+
+    A last slab that overlaps the one before costs more than slabs that are somewhat smaller.
+    """
+    most = int(max(1, min(count, most)))
     even = [n for n in range(most // 2 + 1, most + 1) if count % n == 0]
     return even[-1] if even else -(-count // -(-count // most))
 

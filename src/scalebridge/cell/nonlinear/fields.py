@@ -18,16 +18,17 @@ import jax.numpy as jnp
 from scalebridge.cell.modes import Modes, pad_nodes, scatter_modes, split_axes
 from scalebridge.cell.nonlinear.dilatation import flux_on_gradient, shared_gradient, shared_tangent
 from scalebridge.cell.nonlinear.elements import VoxelElements, drives_of, forces_of
+from scalebridge.cell.operator import even_slabs
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector
 from scalebridge.numerics.staging import always, stage
 
 
-def slab_planes(elements: VoxelElements, batch: int, itemsize: int, budget: float) -> int:
-    """How many planes of nodes fit in `budget` bytes of mode fields."""
+def slab_planes(elements: VoxelElements, batch: int, itemsize: int, budget: float, count: int) -> int:
+    """How many of `count` planes go together: those whose mode fields fit in `budget` bytes."""
     values = len(elements.modes) * elements.components + elements.points * elements.size
     plane = math.prod(elements.nodes[1:]) * values * batch * itemsize
-    return int(max(1, min(elements.nodes[0], budget // plane)))
+    return even_slabs(count, budget / plane)
 
 
 def _voxel_nodes(v: jax.Array, start: Any, planes: int, elements: VoxelElements) -> jax.Array:
@@ -62,7 +63,7 @@ def point_drives(elements: VoxelElements, w: Vector, macro: jax.Array, budget: f
     """macro + B w at every point. Shapes: w c x (B, *nodes), macro (B, m) -> (points, m, B, *shape)."""
     ndim, count = elements.ndim, elements.shape[0]
     batch = w[0].shape[0]
-    planes = min(slab_planes(elements, batch, w[0].dtype.itemsize, budget), count)
+    planes = slab_planes(elements, batch, w[0].dtype.itemsize, budget, count)
     condition = always(w[0])
 
     def slab(start: Any) -> jax.Array:
@@ -133,7 +134,7 @@ def flux_forces(elements: VoxelElements, flux: jax.Array, budget: float, out_dty
     """B^T flux, integrated. Shapes: flux on padded voxels (points, m, B, *padded) -> c x (B, *nodes)."""
     ndim, count = elements.ndim, elements.nodes[0]
     kept = jnp.dtype(out_dtype or flux.dtype)
-    planes = slab_planes(elements, flux.shape[2], flux.dtype.itemsize, budget)
+    planes = slab_planes(elements, flux.shape[2], flux.dtype.itemsize, budget, count)
     condition = always(flux)
 
     def slab(start: Any) -> Vector:
@@ -203,7 +204,7 @@ def tangent_forces(
     cells, many = tangent.shape[2], w[0].shape[0]
     loads = many // cells
     entries = tangent_entries(elements.size, symmetric)
-    planes = slab_planes(elements, many, w[0].dtype.itemsize, budget)
+    planes = slab_planes(elements, many, w[0].dtype.itemsize, budget, count)
     condition = always(w[0])
     macro = macro.astype(w[0].dtype)
     nothing = jnp.zeros((many, elements.size), jnp.float64)
