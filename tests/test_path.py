@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,10 +17,11 @@ from scalebridge.cell.boundary import KinematicUniform
 from scalebridge.cell.nonlinear.loading import Leg
 from scalebridge.cell.nonlinear.problem import NewtonKrylov
 from scalebridge.core.checkpoint import AbstractStore, DirectoryStore
-from scalebridge.core.errors import InputError
+from scalebridge.core.errors import ConvergenceError, InputError
 from scalebridge.core.status import Status
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.homogenize.path import Moments, PathIncrement, PathResult, follow_path
+from scalebridge.homogenize.path.driver import require_finite
 from scalebridge.homogenize.path.exporters import to_csv, to_json
 from scalebridge.homogenize.path.stability import least_ellipticity, least_stiffness, tangent_warnings
 from scalebridge.material.kinematics import FINITE_STRAIN, SMALL_STRAIN
@@ -237,3 +239,17 @@ def test_tangents_that_lost_stability_are_named() -> None:
 def _symmetrizer() -> np.ndarray:
     one = np.eye(3)
     return (np.einsum("ik,jl->ijkl", one, one) + np.einsum("il,jk->ijkl", one, one)) / 2
+
+
+@pytest.mark.parametrize("name", ["flux", "work", "hill_mandel", "phase_flux", "stored"])
+def test_numbers_beyond_double_precision_end_a_path(name: str) -> None:
+    a, few = np.ones(6), np.ones(3)
+    fine = PathIncrement(
+        number=4, leg=1, time=1.5, dt=0.5, cuts=0, drive=a, flux=a, tangent=None, stored=None, dissipated=None,
+        work=1.0, residuals=few, krylov=few, phase_drive=a, phase_flux=a, hill_mandel=0.0, turnover=1.0, unbalanced=None,
+    )  # fmt: skip
+    require_finite(fine)
+    wrong = np.where(np.arange(6) == 2, np.inf, a) if name.endswith("flux") else float("nan")
+    words = name.replace("_", " ")
+    with pytest.raises(ConvergenceError, match=rf"Increment 4 \(leg 2, time 1.5\).*\({words}\).*units"):
+        require_finite(dataclasses.replace(fine, **{name: wrong}))

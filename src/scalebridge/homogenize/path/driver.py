@@ -158,6 +158,7 @@ class _Run:
         try:
             for increment in march(batch, self.legs, self.method, store, progress):
                 row = measure(batch, self.image, increment, rows[-1] if rows else None, virgin)
+                require_finite(row)
                 ends = self.ends_leg(row.leg, row.time)
                 if self.tangent.chosen(ends, ends and row.leg == len(self.legs) - 1):
                     row = dataclasses.replace(row, tangent=_tangent(batch, increment, self.method))
@@ -209,11 +210,23 @@ class _Run:
                 )
 
 
+def require_finite(row: PathIncrement) -> None:
+    """Fails when: one of the numbers of an increment is beyond double precision (ConvergenceError)."""
+    for field in dataclasses.fields(row):
+        value = getattr(row, field.name)
+        if value is not None and not np.all(np.isfinite(value)):
+            raise ConvergenceError(
+                f"Increment {row.number} (leg {row.leg + 1}, time {row.time:g}) has numbers beyond double precision "
+                f"({field.name.replace('_', ' ')}). Check the units of the laws and of the leg."
+            )
+
+
 def _tangent(batch: Batch, increment: Increment, method: NewtonKrylov) -> np.ndarray | None:
     try:
-        return macroscopic_tangent(batch, increment.balance, method)[0]
+        tangent = macroscopic_tangent(batch, increment.balance, method)[0]
     except ConvergenceError:
         return None
+    return tangent if np.isfinite(tangent).all() else None
 
 
 def in_plane(law: AbstractPointLaw | None, ndim: int, plane: PlaneState) -> AbstractPointLaw | None:
