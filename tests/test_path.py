@@ -246,7 +246,8 @@ def test_numbers_beyond_double_precision_end_a_path(name: str) -> None:
     a, few = np.ones(6), np.ones(3)
     fine = PathIncrement(
         number=4, leg=1, time=1.5, dt=0.5, cuts=0, drive=a, flux=a, tangent=None, stored=None, dissipated=None,
-        work=1.0, residuals=few, krylov=few, phase_drive=a, phase_flux=a, hill_mandel=0.0, turnover=1.0, unbalanced=None,
+        work=1.0, residuals=few, krylov=few, phase_drive=a, phase_flux=a, hill_mandel=0.0, turnover=1.0,
+        unbalanced=None,
     )  # fmt: skip
     require_finite(fine)
     wrong = np.where(np.arange(6) == 2, np.inf, a) if name.endswith("flux") else float("nan")
