@@ -30,7 +30,9 @@ CASES = (
     "representativity_images",
     "representativity_executors",
     "nonlinear_porous",
+    "nonlinear_boundaries",
     "nonlinear_viscoelastic",
+    "nonlinear_lattice",
     "nonlinear_laminates",
 )
 

@@ -70,22 +70,20 @@ def porous(table: Table) -> None:
 def boundaries(table: Table) -> None:
     s = table.series
     names = list(s["stress"])
-    figure, axes = plot(1, 4, (14, 3.9), [1.7, 1, 1, 1])
-    axis = axes[0][0]
+    figure, axes = plot(1, 5, (15, 3.6), [1.5, 1.3, 1, 1, 1])
+    curve, relative = axes[0][:2]
     strain = np.array([0, *s["strain"]]) * 100
     for name, colour, style in zip(names, COLOURS, (":", "-", "--"), strict=False):
-        axis.plot(strain, [0, *s["stress"][name]], style, marker="o", ms=3, color=colour, label=name)
-    axis.set_xlabel("strain xx in %")
-    axis.set_ylabel("stress xx in MPa")
-    axis.legend(fontsize=8, frameon=False, loc="upper left")
-    inset = axis.inset_axes((0.45, 0.14, 0.52, 0.4))
-    for name, colour, style in zip(names, COLOURS, (":", "-", "--"), strict=False):
-        relative = np.array(s["stress"][name]) / np.array(s["stress"]["periodic"]) - 1
-        inset.plot(strain[1:], 100 * relative, style, color=colour)
-    inset.set_title("% above periodic", fontsize=7)
-    inset.tick_params(labelsize=7)
+        curve.plot(strain, [0, *s["stress"][name]], style, marker="o", ms=3, color=colour, label=name)
+        ratio = 100 * (np.array(s["stress"][name]) / np.array(s["stress"]["periodic"]) - 1)
+        relative.plot(strain[1:], ratio, style, marker="o", ms=3, color=colour)
+    curve.set_ylabel("stress xx in MPa")
+    curve.legend(fontsize=8, frameon=False, loc="upper left")
+    relative.set_ylabel("above the periodic one in %")
+    for axis in (curve, relative):
+        axis.set_xlabel("strain xx in %")
     top = max(_unpacked(v).max() for v in s["fields"].values()) * 100
-    for axis, name in zip(axes[0][1:], names, strict=True):
+    for axis, name in zip(axes[0][2:], names, strict=True):
         shown = axis.imshow(
             100 * _unpacked(s["fields"][name]).T,
             origin="lower",
@@ -96,8 +94,8 @@ def boundaries(table: Table) -> None:
         )
         axis.set_title(name, fontsize=10)
         axis.set_xlabel("x in voxels")
-    axes[0][1].set_ylabel("y in voxels")
-    figure.colorbar(shown, ax=axes[0][3], label="accumulated plastic strain in %", shrink=0.8)
+    axes[0][2].set_ylabel("y in voxels")
+    figure.colorbar(shown, ax=axes[0][4], label="accumulated plastic strain in %", shrink=0.8)
     save(figure, table)
 
 
