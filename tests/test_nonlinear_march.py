@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +137,7 @@ def test_a_law_without_an_answer_is_named_with_its_voxel_and_increment(given: st
     number = int(message.split()[1])
     assert number >= 3
     assert "Try smaller increments" in message
+    assert "everything until here is kept" in message
     # What was reached is kept: it lies just below the limit.
     with pytest.raises(ConvergenceError):
         list(march(batch, [leg], store=DirectoryStore(tmp_path)))
@@ -147,8 +149,13 @@ def test_a_law_without_an_answer_is_named_with_its_voxel_and_increment(given: st
 
 def test_an_increment_that_never_converges_is_an_error_in_words() -> None:
     batch = prepare(cell_of(scattered(1), (LINEAR, STIFF)))
-    with pytest.raises(ConvergenceError, match=r"Increment 1 \(leg 1, time 0\).*after 1 Newton iterations"):
+    with pytest.raises(
+        ConvergenceError, match=r"Increment 1 \(leg 1, time 0\).*after 1 Newton iterations"
+    ) as caught:
         list(march(batch, [Leg(STRAIN, increments=1)], NewtonKrylov(tolerance=1e-12, steps=1)))
+    # The region that is out of balance is named; nothing was reached that could be kept.
+    assert re.search(r"most at voxel \(\d, \d, \d\), (J2Plasticity|LinearLaw)\)", str(caught.value))
+    assert "kept" not in str(caught.value)
 
 
 @pytest.mark.parametrize("given", [1e6, 0.0])
@@ -265,3 +272,16 @@ def test_energy_balance_closes_with_the_increment(name: str, least: float) -> No
     slopes = np.log2(np.array(gaps[:-1]) / gaps[1:])
     assert slopes[-1] >= least, (gaps, slopes)
     assert gaps[-1] < 0.02
+
+
+def nothing_to_adjust(state, strain, dt, parameters):
+    return 1e9 * strain, state
+
+
+def test_two_labels_may_share_a_law_without_parameters() -> None:
+    law = UpdateLaw(nothing_to_adjust, {}, SMALL_STRAIN, symmetric=True)
+    labels = np.zeros((2, 2, 2), np.uint8)
+    labels[1] = 1
+    batch = prepare(cell_of(labels, (law, law)))
+    found = list(march(batch, [Leg(STRAIN, increments=1)]))[-1].balance
+    assert_allclose(found.flux, 1e9 * found.drive, rtol=1e-12)

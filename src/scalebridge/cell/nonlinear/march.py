@@ -113,10 +113,11 @@ def march(
             # 1.5: between the shortest step and its double, whatever rounding did to dt.
             if dt <= 1.5 * leg.duration / leg.increments / 2**CUTS:
                 why = next(r for r in found.reason if r)
+                kept = "; everything until here is kept" if place.number else ""
                 raise ConvergenceError(
                     f"Increment {place.number + 1} (leg {place.leg + 1}, time {elapsed:g}) found no equilibrium, even "
                     f"when cut to {dt:g}: {why}. Try smaller increments, a drive instead of a flux where the curve "
-                    "falls, or another law in that region; everything until here is kept."
+                    f"falls, or another law in that region{kept}."
                 )
             place = dataclasses.replace(place, dt=dt / 2, before=None)
             progress.update("path", elapsed, total, f"increment {place.number + 1} cut to {dt / 2:g}")

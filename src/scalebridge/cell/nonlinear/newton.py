@@ -17,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.cell.nonlinear.control import Control
+from scalebridge.cell.nonlinear.diagnosis import where_it_failed, where_it_is_off
 from scalebridge.cell.nonlinear.elements import VoxelElements
 from scalebridge.cell.nonlinear.fields import (
     flux_forces,
@@ -257,12 +258,13 @@ def solve_until(
             continue
         failed = int(now.answer.failed[b])
         if failed:
-            reason[b] = _where_it_failed(elements, batch.points, now.answer, b)
+            reason[b] = where_it_failed(elements, batch.points, now.answer, b)
             status.append(Status.BREAKDOWN)
         else:
             reason[b] = (
                 f"no equilibrium after {taken + len(linear_steps)} Newton iterations (out-of-balance stress "
-                f"{now.norm[b]:.1e} of the stress, wanted {method.tolerance:.0e})"
+                f"{now.norm[b]:.1e} of the stress, wanted {method.tolerance:.0e}; "
+                f"{where_it_is_off(elements, batch.points, now.residual, b)})"
             )
             status.append(Status.MAX_STEPS)
     under_way = (now.norm > method.tolerance) & ~given_up & (taken + len(linear_steps) < method.steps)
@@ -312,19 +314,3 @@ def _point_flux(elements: VoxelElements, flux: jax.Array, scale: jax.Array) -> j
     """Fluxes on padded voxels, divided by the scale -> (points, m, B, N) in their own unit."""
     inner = inner_voxels(flux, elements)
     return inner.reshape(*inner.shape[:3], -1) * scale
-
-
-def _where_it_failed(elements: VoxelElements, points: Points, answer: Answer, cell: int) -> str:
-    """The first point without an answer, in words."""
-    voxel = answer.first_failed[cell]
-    place = tuple(int(v) for v in np.unravel_index(voxel, elements.shape))
-    names = [
-        group.names[int(group.which[cell, row])]
-        for group in points.groups
-        for row in np.flatnonzero(group.members[cell] == voxel)[:1]
-    ]
-    law = names[0] if names else "a law"
-    return (
-        f"{law} had no answer at {int(answer.failed[cell])} of {points.voxels * elements.points} points, first in "
-        f"voxel {place}"
-    )

@@ -136,7 +136,9 @@ def _virgin(group: PointGroup, per_voxel: int) -> Any:
         state = group.law.initial_state(cells * per_voxel * n)
     else:
         with jax.enable_x64(True):
-            each = jax.vmap(lambda law: jax.tree.map(jnp.asarray, law.virgin_state()))(group.law)
+            each = jax.vmap(lambda law: jax.tree.map(jnp.asarray, law.virgin_state()), axis_size=group.count)(
+                group.law
+            )  # axis_size: a law may have no parameters
         kind = np.broadcast_to(group.which[:, None], (cells, per_voxel, n)).reshape(-1)
         state = jax.tree.map(lambda a: np.asarray(a)[kind], each)
     return jax.tree.map(lambda a: a.reshape(cells, per_voxel * n, *a.shape[1:]), state)
