@@ -10,7 +10,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from docs.verification import arrays, checkerboards, error_budget, voxel_codes
+from docs.verification import (
+    arrays,
+    checkerboards,
+    error_budget,
+    nonlinear_laminates,
+    nonlinear_lattice,
+    nonlinear_porous,
+    nonlinear_viscoelastic,
+    voxel_codes,
+)
 from docs.verification.page import section
 from docs.verification.record import Row, Table, missing
 from docs.verification.solve import conductivities, solve_tensor
@@ -19,6 +28,8 @@ from scalebridge import Conduction, generate, homogenize, read_image
 from scalebridge.cell.moments import moments_of
 from scalebridge.homogenize.interfaces import COVERAGE, interface_error, interface_faces
 from scalebridge.homogenize.phases import collect_phases
+from scalebridge.material import FINITE_STRAIN, SMALL_STRAIN
+from scalebridge.numerics.mandel import to_mandel
 
 
 def test_rows_judge_equalities_and_bounds_by_what_was_asked() -> None:
@@ -115,3 +126,43 @@ def test_cast_iron_conducts_as_published(data_dir: Path) -> None:
     found = solve_tensor(image.index, conductivities(129.0, 80.4), residual=1e-6, loads=[0]).value[0]
     published = np.multiply(voxel_codes.IRON_K, voxel_codes.IRON_K_SIGN)
     np.testing.assert_allclose(found, published, atol=1e-5 * published[0])
+
+
+def test_gursons_surface_has_its_two_known_points() -> None:
+    for f in (0.05, 0.1):
+        pressure, mean, _ = nonlinear_porous.support(1.0, 0.0, f)
+        assert pressure == pytest.approx(2 * np.log(1 / f), rel=1e-9)
+        assert mean == pytest.approx(2 / 3 * np.log(1 / f), rel=1e-9)
+        shear, mean, equivalent = nonlinear_porous.support(0.0, 1.0, f)
+        assert (shear, mean, equivalent) == pytest.approx((1 - f, 0.0, 1 - f))
+
+
+@pytest.mark.parametrize("kind", ["xx", "xy"])
+def test_the_exact_relaxation_of_a_laminate_begins_and_ends_as_an_elastic_one(kind: str) -> None:
+    def series(s: float) -> float:
+        pairs = [nonlinear_viscoelastic.moduli(law, s) for law in viscous]
+        return 2 / sum(1 / (k + 4 * g / 3 if kind == "xx" else 2 * g) for k, g in pairs)
+
+    viscous = (nonlinear_viscoelastic.SOLID, nonlinear_viscoelastic.OTHER)
+    found = nonlinear_viscoelastic.exact_relaxation(kind, np.array([0.0, 1e4]))
+    np.testing.assert_allclose(found, [series(1e12), series(0.0)], rtol=1e-9)
+    # s times the integral of R exp(-s t), by Gauss and Laguerre.
+    nodes, weights = np.polynomial.laguerre.laggauss(60)
+    for s in (0.3, 2.0):
+        carson = weights @ nonlinear_viscoelastic.exact_relaxation(kind, nodes / s)
+        assert carson == pytest.approx(series(s), rel=1e-6)
+
+
+def test_loads_and_answers_are_turned_alike() -> None:
+    rotation = nonlinear_laminates.ORIENTATIONS["across a direction with no symmetry"]
+    tensor = np.array([[1.0, 0.4, -0.2], [0.4, 2.0, 0.7], [-0.2, 0.7, -3.0]])
+    turned = rotation @ tensor @ rotation.T
+    for kinematics, flat in ((SMALL_STRAIN, to_mandel), (FINITE_STRAIN, lambda t: t.reshape(-1))):
+        back = nonlinear_laminates.turn(rotation, kinematics) @ flat(tensor)
+        np.testing.assert_allclose(back, flat(turned), atol=1e-14)
+
+
+def test_southwells_plot_finds_the_pole_of_a_hyperbola() -> None:
+    strain = np.linspace(0.002, 0.06, 20)
+    amplitude = 0.01 * strain / (0.05 - strain)
+    assert nonlinear_lattice.southwell(strain, amplitude, 0.048) == pytest.approx(0.05)
