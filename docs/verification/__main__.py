@@ -33,6 +33,7 @@ CASES = (
     "nonlinear_boundaries",
     "nonlinear_viscoelastic",
     "nonlinear_lattice",
+    "nonlinear_polycrystal",
     "nonlinear_laminates",
 )
 
