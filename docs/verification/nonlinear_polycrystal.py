@@ -207,7 +207,8 @@ def _assembled(
     words = (
         f"DAMASK's 20 Voronoi grains sampled on {SIZE}^3 voxels, random orientations; copper's elastic constants, "
         "twelve slip systems with resistances from 40 MPa (Voce hardening to 70 and more), slip rate "
-        f"1e-3/s (tau/g)^15; tension along x at {RATE:g}/s, no stress sideways. Nothing is published for this image. Taylor's aggregate "
+        f"1e-3/s (tau/g)^15; tension along x at {RATE:g}/s, no stress sideways. Nothing is published for this "
+        "image. Taylor's aggregate "
         "(all grains one strain) and Sachs' (one stress) are solved from the same law without a cell; the curve must "
         "run between. A grain's stress follows its orientation as in Taylor's aggregate, and scatters about that by "
         "what its neighbours do. Limited by the machine: the law costs forty microseconds per point, hence "
