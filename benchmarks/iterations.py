@@ -10,7 +10,7 @@ load. Finite volumes with multigrid conjugate gradients stand beside the element
 
 Every row is written as soon as it is known, and a later run measures only what its record lacks: the benchmark can be
 stopped and goes on. A case is not taken to the next size where that would take longer than --longest seconds, judged
-by the size before; elastic boxes are measured with two stiff phases only.
+by the size before.
 """
 
 from __future__ import annotations
@@ -28,10 +28,6 @@ from _measuring import FIGURES, RECORDS, Record, fresh, judge, print_table
 CONTRASTS = [0.0, 10.0, 100.0, 1000.0]
 IMAGES = ["sphere", "gaussian"]
 BOUNDARIES = ["periodic", "kubc", "subc", "faces"]
-# Elastic boxes need more and slower iterations than the other cases: fewer contrasts, and none above this size where
-# more than so many iterations were needed.
-ELASTIC_BOX_CONTRASTS = [10.0, 1000.0]
-BOX_LARGEST, BOX_ITERATIONS = 128, 150
 # Seconds from one size to the next: eight times the voxels, and dense transforms along every axis of a box.
 PERIODIC_FACTOR, BOX_FACTOR = 8.0, 11.0
 # "Independent of the grid": at most this many times the iterations on the finest grid as on the coarsest.
@@ -141,8 +137,6 @@ def affordable(physics: str, boundary: str, size: int, before: dict[str, Any] | 
     if before is None or before.get("iterations") is None:
         return True
     box = physics == "elasticity" and boundary != "periodic"
-    if box and size > BOX_LARGEST and before["iterations"] > BOX_ITERATIONS:
-        return False
     doublings = math.log2(size / before["size"])
     return before["seconds"] * (BOX_FACTOR if box else PERIODIC_FACTOR) ** doublings <= longest
 
@@ -232,8 +226,6 @@ def measure_case(
     """All sizes and contrasts of one physics, boundary and image that the record lacks."""
     physics, boundary, name = case
     contrasts = list(options.contrasts)
-    if physics == "elasticity" and boundary != "periodic":
-        contrasts = [contrast for contrast in contrasts if contrast in ELASTIC_BOX_CONTRASTS]
 
     def found(size: int, contrast: float) -> dict[str, Any] | None:
         key = {"physics": physics, "boundary": boundary, "image": name, "size": size, "contrast": contrast}

@@ -285,3 +285,15 @@ def test_two_labels_may_share_a_law_without_parameters() -> None:
     batch = prepare(cell_of(labels, (law, law)))
     found = list(march(batch, [Leg(STRAIN, increments=1)]))[-1].balance
     assert_allclose(found.flux, 1e9 * found.drive, rtol=1e-12)
+
+
+def test_unloading_to_all_but_nothing_converges() -> None:
+    """What is left out of balance there is the rounding of F."""
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[2:] = 1
+    batch = prepare(cell_of(labels, (SOFT_RUBBER, HARD_RUBBER)))
+    there = leg_of(FINITE_STRAIN, 3, {"xx": 1.1, "xy": 0.1}, increments=2)
+    back = leg_of(FINITE_STRAIN, 3, {"xx": 1 + 2.3e-16, "xy": 1e-17, "yz": -3e-17}, increments=2)
+    last = list(march(batch, [there, back]))[-1]
+    assert last.cuts == 0
+    assert np.abs(last.balance.flux).max() < 1e-6

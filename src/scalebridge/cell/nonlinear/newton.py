@@ -39,6 +39,7 @@ from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, combine,
 
 LEAST_FORCING = 1e-6  # single precision solves no better
 HALVINGS = 6
+ROUNDING = 8 * np.finfo(float).eps  # of a stress, in units of the reference stiffness times the drive
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -189,6 +190,9 @@ def _evaluate(
     size = answer.size * elements.volume
     with np.errstate(invalid="ignore", divide="ignore"):
         norm = np.where(squared > 0, np.sqrt(np.maximum(squared, 0) / np.where(size > 0, size, 1)), 0.0)
+    # Where stresses have all but gone, what is out of balance is the rounding of the drives: nothing to be solved for.
+    reached = np.maximum(np.linalg.norm(drive, axis=1), np.linalg.norm(start.drive, axis=1))
+    norm = np.where(np.sqrt(np.maximum(squared, 0) / elements.volume) <= ROUNDING * reached, 0.0, norm)
     # A prescribed flux that nothing carries yet is out of balance whatever the stress.
     norm = np.where((size <= 0) & (squared > 0), np.inf, norm)
     norm = np.where((answer.failed > 0) | ~np.isfinite(norm), np.inf, norm)
