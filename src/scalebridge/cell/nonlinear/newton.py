@@ -191,7 +191,8 @@ def _evaluate(
     with np.errstate(invalid="ignore", divide="ignore"):
         norm = np.where(squared > 0, np.sqrt(np.maximum(squared, 0) / np.where(size > 0, size, 1)), 0.0)
     # Where stresses have all but gone, what is out of balance is the rounding of the drives: nothing to be solved for.
-    reached = np.maximum(np.linalg.norm(drive, axis=1), np.linalg.norm(start.drive, axis=1))
+    # Drives without bound, as beyond a limit load, have no excuse.
+    reached = np.minimum(np.maximum(np.linalg.norm(drive, axis=1), np.linalg.norm(start.drive, axis=1)), 10.0)
     norm = np.where(np.sqrt(np.maximum(squared, 0) / elements.volume) <= ROUNDING * reached, 0.0, norm)
     # A prescribed flux that nothing carries yet is out of balance whatever the stress.
     norm = np.where((size <= 0) & (squared > 0), np.inf, norm)
