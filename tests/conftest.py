@@ -6,15 +6,17 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import jaxtyping
 import pytest
 from hypothesis import HealthCheck, settings
-from jaxtyping import install_import_hook
+from shape_checks import checked
 
 # Workers that share a cache of compiled programs could read what another is still writing.
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 
 # Shapes and types of every annotated function are checked in tests; users do not pay for it.
-install_import_hook("scalebridge", "beartype.beartype")
+jaxtyping.jaxtyped = checked
+jaxtyping.install_import_hook("scalebridge", "beartype.beartype")
 
 settings.register_profile(
     "scalebridge",

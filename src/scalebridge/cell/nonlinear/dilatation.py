@@ -20,6 +20,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from scalebridge.numerics.components import cofactor, determinant
+
 List = Sequence[Any]
 
 
@@ -34,7 +36,7 @@ def flux_on_gradient(f: List, flux: List) -> list[jax.Array]:
     a, volume, mean = _factor(f)
     p = a * sum((s * v for s, v in zip(flux, f, strict=True)), jnp.zeros_like(f[0]))
     pressure = (jnp.mean(p, axis=0, keepdims=True) / mean - p / volume) / _dimension(f)
-    return [a * s + c * pressure for s, c in zip(flux, _cofactor(f), strict=True)]
+    return [a * s + c * pressure for s, c in zip(flux, cofactor(f), strict=True)]
 
 
 def shared_tangent(
@@ -49,24 +51,10 @@ def shared_tangent(
 
 def _factor(f: List) -> tuple[jax.Array, jax.Array, jax.Array]:
     """(a, J, J*)."""
-    cofactor = _cofactor(f)
-    ndim = _dimension(f)
-    volume = sum((f[j] * cofactor[j] for j in range(1, ndim)), f[0] * cofactor[0])
+    volume = determinant(f)
     mean = jnp.mean(volume, axis=0, keepdims=True)
-    return jnp.exp(jnp.log(mean / volume) / ndim), volume, mean
+    return jnp.exp(jnp.log(mean / volume) / _dimension(f)), volume, mean
 
 
 def _dimension(f: List) -> int:
     return 2 if len(f) == 4 else 3
-
-
-def _cofactor(f: List) -> list[jax.Array]:
-    if len(f) == 4:
-        return [f[3], -f[2], -f[1], f[0]]
-
-    def minor(i: int, j: int) -> jax.Array:
-        a, b = (i + 1) % 3, (i + 2) % 3
-        c, d = (j + 1) % 3, (j + 2) % 3
-        return f[3 * a + c] * f[3 * b + d] - f[3 * a + d] * f[3 * b + c]
-
-    return [minor(i, j) for i in range(3) for j in range(3)]

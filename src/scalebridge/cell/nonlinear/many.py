@@ -28,10 +28,11 @@ def bytes_per_cell(batch: Batch) -> int:
     """Peak memory of one cell in `solve_many`: points (drives, fluxes, tangents, states, twice) and nodal vectors."""
     elements = batch.elements
     voxels = batch.points.voxels
-    entries = len(tangent_entries(elements.size, batch.points.symmetric))
+    rows = len(tangent_entries(elements.size, batch.points.symmetric))
+    if elements.shares_dilatation:
+        rows += 2 * elements.size  # drive and flux beside the tangent: `dilatation.shared_tangent` needs them
     states = sum(leaf.nbytes for leaf in jax.tree.leaves(batch.points.only([0]).initial_state()))
-    entries += 2 * elements.size if elements.shares_dilatation else 0
-    per_point = 3 * elements.size * 8 + 3 * entries * np.dtype(batch.space.dtype).itemsize
+    per_point = 3 * elements.size * 8 + 3 * rows * np.dtype(batch.space.dtype).itemsize
     vectors = elements.components * (3 * 8 + 8 * np.dtype(batch.space.dtype).itemsize)
     return int(voxels * (elements.points * per_point + vectors) + 3 * states)
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from scalebridge.material.laws.energy import AbstractHyperelastic, deformation
 from scalebridge.material.laws.point import Entries, PointUpdate, tangent_of_entries
+from scalebridge.numerics.components import cofactor, determinant
 from scalebridge.numerics.staging import always, stage
 
 # The sign of the permutation (i, j, k).
@@ -34,11 +35,7 @@ def _invariants(drive: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     second = 2 * trace + (trace**2 - sum(s[i][j] ** 2 for i in _AXES for j in _AXES)) / 2
     slope = h[0][0] + h[1][1] + h[2][2]
     minors = (slope**2 - sum(h[i][j] * h[j][i] for i in _AXES for j in _AXES)) / 2
-    last = sum(
-        h[0][j] * (h[1][(j + 1) % 3] * h[2][(j + 2) % 3] - h[1][(j + 2) % 3] * h[2][(j + 1) % 3])
-        for j in _AXES
-    )
-    return trace, second, slope + minors + last
+    return trace, second, slope + minors + determinant([v for row in h for v in row])
 
 
 class AbstractInvariantEnergy(AbstractHyperelastic):
@@ -79,7 +76,7 @@ class AbstractInvariantEnergy(AbstractHyperelastic):
     def _measure(self, drive: jax.Array) -> dict[str, Any]:
         """Invariants and their gradients at F, or at the undeformed point where det F <= 0."""
         f = [[drive[3 * i + j] for j in _AXES] for i in _AXES]
-        fine = sum(a * b for a, b in zip(f[0], _cofactor(f)[0], strict=True)) > 0
+        fine = determinant([v for row in f for v in row]) > 0
         safe = jnp.where(fine, drive, self.kinematics.virgin(3))
         f = [[safe[3 * i + j] for j in _AXES] for i in _AXES]
         # C = F^T F and b = F F^T, which only the second invariant needs.
@@ -134,18 +131,6 @@ class AbstractInvariantEnergy(AbstractHyperelastic):
         return found
 
 
-def _cofactor(f: Matrix) -> list[list[Any]]:
-    """det(F) F^-T, in components."""
-    return [
-        [
-            f[(i + 1) % 3][(j + 1) % 3] * f[(i + 2) % 3][(j + 2) % 3]
-            - f[(i + 1) % 3][(j + 2) % 3] * f[(i + 2) % 3][(j + 1) % 3]
-            for j in _AXES
-        ]
-        for i in _AXES
-    ]
-
-
 def _gradients(f: Matrix, right: Matrix, depends: tuple[int, ...]) -> dict[int, list[Any]]:
     """dI/dF, nine components, of the invariants that are asked for; right: C = F^T F."""
     found: dict[int, list[Any]] = {}
@@ -159,6 +144,6 @@ def _gradients(f: Matrix, right: Matrix, depends: tuple[int, ...]) -> dict[int, 
                 for i in _AXES
             ]
         else:
-            rows = _cofactor(f)
+            rows = [cofactor([v for row in f for v in row])]
         found[which] = [v for row in rows for v in row]
     return found

@@ -22,7 +22,7 @@ import numpy as np
 
 from scalebridge.core.errors import LawError
 from scalebridge.material.kinematics import GRADIENT, SMALL_STRAIN, Kinematics
-from scalebridge.material.laws.point import AbstractPointLaw, PointUpdate, whole
+from scalebridge.material.laws.point import AbstractPointLaw, Entries, PointUpdate, whole
 from scalebridge.numerics.dense_elimination import solve_dense
 from scalebridge.numerics.local_newton import find_local_root
 
@@ -99,6 +99,14 @@ class PlaneStrain(AbstractPlaneLaw):
         plane = _split(self.kinematics).plane
         new, tangent = self.law.update_with_tangent(state, self._whole_drive(drive), dt)
         return new._replace(flux=new.flux[plane]), tangent[plane[:, None], plane]
+
+    def update_with_entries(
+        self, state: Any, drive: jax.Array, dt: jax.Array, entries: Entries
+    ) -> tuple[PointUpdate, list[Any]]:
+        plane = _split(self.kinematics).plane
+        places = [(int(plane[row]), int(plane[column])) for row, column in entries]
+        new, found = self.law.update_with_entries(state, self._whole_drive(drive), dt, places)
+        return new._replace(flux=new.flux[plane]), found
 
     def _whole_drive(self, drive: jax.Array) -> jax.Array:
         return jnp.asarray(self.kinematics.virgin(3)).at[_split(self.kinematics).plane].set(drive)
