@@ -9,6 +9,7 @@ from pathlib import Path
 import jaxtyping
 import pytest
 from hypothesis import HealthCheck, settings
+
 from shape_checks import checked
 
 # Workers that share a cache of compiled programs could read what another is still writing.
