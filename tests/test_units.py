@@ -90,6 +90,7 @@ def test_uncertain(text: str, value: float, deviation: float, dimension: Dimensi
         ("5 m $", Dimension.LENGTH, "Cannot read"),
         ("5 " + "m" * 500, Dimension.LENGTH, "too long"),
         ("5+-1 um", Dimension.LENGTH, "uncertainty"),
+        ("5+--1 um", Dimension.LENGTH, "cannot be negative"),
         (True, Dimension.LENGTH, "length"),
     ],
 )

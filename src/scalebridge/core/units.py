@@ -157,7 +157,9 @@ def parse_uncertain(
     if match is None:
         raise UnitError(f"{shown!r} does not start with a number; expected {_expected(wanted)}.")
     value = _finite(float(match["value"]), shown)
-    deviation = abs(_finite(float(match["deviation"] or 0.0), shown))
+    deviation = _finite(float(match["deviation"] or 0.0), shown)
+    if deviation < 0:
+        raise UnitError(f"{shown!r}: an uncertainty is a standard deviation and cannot be negative.")
     if match["percent"]:
         deviation *= abs(value) / 100
     unit = match["unit"].strip()
