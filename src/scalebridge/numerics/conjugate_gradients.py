@@ -13,13 +13,16 @@ sharp from the first steps. Where mu is only a guess (voids), the decrements alp
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.numerics.compiling import blank_fields, on_device
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num, Shaped
 
 DELAY = 4
 HISTORY = 512
@@ -101,7 +104,7 @@ def next_radau(radau: Any, length: Any, ratio: Any, smallest: Any) -> Any:
     return ok * (safe / (smallest * safe + ratio)) + (1 - ok) / smallest
 
 
-def _tail(drops: jax.Array) -> jax.Array:
+def _tail(drops: Float[jax.Array, "delay B"]) -> Float[jax.Array, " B"]:
     """Estimate of |w* - w|_A^2 after the newest step from the last DELAY energy decrements (DELAY, B) [strakos2002].
 
     With decrements falling like q^j the tail after the newest is newest * q / (1 - q); q comes from the delay window
@@ -202,12 +205,12 @@ def advance(
     return jax.lax.while_loop(lambda s: going(s, last), body, state)
 
 
-def combine(a: Vector, factor: jax.Array, b: Vector) -> Vector:
+def combine(a: Vector, factor: Num[jax.Array, " B"], b: Vector) -> Vector:
     """a + factor b, with one factor (B,) per member."""
     return tuple(x + wide(factor, x) * y for x, y in zip(a, b, strict=True))
 
 
-def wide(factor: jax.Array, like: jax.Array) -> jax.Array:
+def wide(factor: Shaped[jax.Array, " B"], like: Num[jax.Array, "B ..."]) -> Num[jax.Array, "B ..."]:
     """Per-member factors (B,) ready to multiply fields (B, ...)."""
     return factor.astype(like.dtype).reshape(-1, *(1,) * (like.ndim - 1))
 
@@ -215,8 +218,8 @@ def wide(factor: jax.Array, like: jax.Array) -> jax.Array:
 def fresh_state(
     right: Vector,
     guess: Vector | None,
-    energy: np.ndarray,
-    scale: np.ndarray | None,
+    energy: Num[np.ndarray, " B"],
+    scale: Num[np.ndarray, " B"] | None,
     precision: Any = jnp.float32,
 ) -> CGState:
     """The state before anything is evaluated: w = 0, r = right, the guess (or zero) waiting in p.

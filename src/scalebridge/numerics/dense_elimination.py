@@ -6,11 +6,16 @@ elimination with partial pivoting, unrolled over the columns, is a handful of ar
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
-def solve_dense(matrix: jax.Array, right: jax.Array) -> jax.Array:
+
+def solve_dense(matrix: Float[jax.Array, "k k"], right: Float[jax.Array, "k *m"]) -> Float[jax.Array, "k *m"]:
     """x with matrix x = right, for matrix (k, k) and right (k,) or (k, m); k up to about 20.
 
     To be used under `jax.vmap`; can be differentiated. A singular matrix gives finite numbers of no meaning, not NaN:

@@ -9,13 +9,19 @@ of dense linear algebra.
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.linalg
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 
 @functools.lru_cache(maxsize=64)
-def linear_element_modes(cells: int, spacing: float, fixed: bool) -> tuple[np.ndarray, np.ndarray]:
+def linear_element_modes(
+    cells: int, spacing: float, fixed: bool
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, "{cells}+1 m"]]:
     """Eigenpairs of the 1-D linear-element pencil (stiffness, mass) on `cells` elements.
 
     Shapes: eigenvalues (m,), modes (cells + 1, m); m = cells + 1 with free ends, cells - 1 with fixed ends (the modes

@@ -14,13 +14,16 @@ Divided differences of close arguments come from the Taylor series, of others fr
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from scalebridge.numerics.point_tensors import product
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _SWEEPS = 6  # of cyclic Jacobi; the convergence is quadratic and double precision is reached in at most five
 _TERMS = 12
@@ -47,27 +50,29 @@ class ScalarFunction(NamedTuple):
     length: Callable[[jax.Array], jax.Array]
 
 
-def symmetric_log(matrix: jax.Array) -> jax.Array:
+def symmetric_log(matrix: Float[jax.Array, "3 3"]) -> Float[jax.Array, "3 3"]:
     """log A of a positive definite matrix (3, 3); NaN where it is not."""
     return isotropic_function(_LOG, matrix)
 
 
-def symmetric_exp(matrix: jax.Array) -> jax.Array:
+def symmetric_exp(matrix: Float[jax.Array, "3 3"]) -> Float[jax.Array, "3 3"]:
     """exp A of a symmetric matrix (3, 3)."""
     return isotropic_function(_EXP, matrix)
 
 
-def symmetric_sqrt(matrix: jax.Array) -> jax.Array:
+def symmetric_sqrt(matrix: Float[jax.Array, "3 3"]) -> Float[jax.Array, "3 3"]:
     """The positive definite square root of a positive definite matrix (3, 3); NaN where it is not."""
     return isotropic_function(_power(0.5), matrix)
 
 
-def symmetric_power(matrix: jax.Array, exponent: jax.Array | np.ndarray | float | int) -> jax.Array:
+def symmetric_power(
+    matrix: Float[jax.Array, "3 3"], exponent: jax.Array | np.ndarray | float | int
+) -> Float[jax.Array, "3 3"]:
     """A^p of a positive definite matrix (3, 3), any real p; NaN where it is not."""
     return isotropic_function(_power(exponent), matrix)
 
 
-def isotropic_function(function: ScalarFunction, matrix: jax.Array) -> jax.Array:
+def isotropic_function(function: ScalarFunction, matrix: Float[jax.Array, "3 3"]) -> Float[jax.Array, "3 3"]:
     """f(A) of a symmetric matrix (3, 3) with exact first and second derivatives; only the symmetric part counts."""
     matrix = (matrix + matrix.T) / 2
     values, vectors = symmetric_eigen(matrix)
@@ -78,7 +83,9 @@ def isotropic_function(function: ScalarFunction, matrix: jax.Array) -> jax.Array
     return product(product(vectors, inside), vectors.T)
 
 
-def symmetric_eigen(matrix: jax.Array) -> tuple[jax.Array, jax.Array]:
+def symmetric_eigen(
+    matrix: Float[jax.Array, "3 3"],
+) -> tuple[Float[jax.Array, " 3"], Float[jax.Array, "3 3"]]:
     """Eigenvalues (3,), ascending, and eigenvectors (3, 3), in columns, of a symmetric matrix: constants of
     differentiation. Cyclic Jacobi rotations: as accurate as LAPACK, and in arithmetic that vectorizes over points."""
     matrix = jax.lax.stop_gradient(matrix)

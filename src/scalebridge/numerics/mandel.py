@@ -8,9 +8,14 @@ that complex numbers pass through (complex-step derivatives).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.core.errors import InputError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 SQRT2 = float(np.sqrt(2.0))
 PAIRS: dict[int, tuple[tuple[int, int], ...]] = {
@@ -30,7 +35,7 @@ def dimension_of_components(m: int) -> int:
         ) from None
 
 
-def weights(d: int) -> np.ndarray:
+def weights(d: int) -> Float[np.ndarray, " m"]:
     """The factor of each component in Mandel notation: 1 on normals, sqrt 2 on shears. Shape (m,)."""
     return np.array([1.0 if i == j else SQRT2 for i, j in PAIRS[d]])
 
@@ -45,7 +50,7 @@ def to_mandel(tensor: np.ndarray) -> np.ndarray:
     return (tensor[..., rows, columns] + tensor[..., columns, rows]) / 2 * weights(d)
 
 
-def from_mandel(vector: np.ndarray) -> np.ndarray:
+def from_mandel(vector: Num[np.ndarray, "*batch m"]) -> Num[np.ndarray, "*batch d d"]:
     """Mandel vectors (..., m) as full symmetric tensors (..., d, d)."""
     vector = np.asarray(vector)
     d = dimension_of_components(vector.shape[-1])
@@ -55,68 +60,68 @@ def from_mandel(vector: np.ndarray) -> np.ndarray:
     return tensor
 
 
-def to_mandel4(tensor: np.ndarray) -> np.ndarray:
+def to_mandel4(tensor: np.ndarray) -> Num[np.ndarray, "*batch m m"]:
     """The minor-symmetric part of fourth-order tensors (..., d, d, d, d) as Mandel matrices (..., m, m)."""
     tensor = np.asarray(tensor)
     right = to_mandel(tensor)  # (..., d, d, m): the last pair first
     return np.swapaxes(to_mandel(np.moveaxis(right, -1, -3)), -1, -2)
 
 
-def from_mandel4(matrix: np.ndarray) -> np.ndarray:
+def from_mandel4(matrix: Num[np.ndarray, "*batch m m"]) -> Num[np.ndarray, "*batch d d d d"]:
     """Mandel matrices (..., m, m) as full fourth-order tensors (..., d, d, d, d)."""
     rows = from_mandel(matrix)  # (..., m, d, d)
     return np.moveaxis(from_mandel(np.moveaxis(rows, -3, -1)), (-4, -3), (-2, -1))
 
 
-def stress_to_voigt(vector: np.ndarray) -> np.ndarray:
+def stress_to_voigt(vector: Num[np.ndarray, "*batch m"]) -> Num[np.ndarray, "*batch m"]:
     """Mandel stress (..., m) -> Voigt stress: shears are the tensor's own components."""
     return vector / weights(dimension_of_components(vector.shape[-1]))
 
 
-def stress_from_voigt(vector: np.ndarray) -> np.ndarray:
+def stress_from_voigt(vector: Num[np.ndarray, "*batch m"]) -> Num[np.ndarray, "*batch m"]:
     """Voigt stress (..., m) -> Mandel."""
     vector = np.asarray(vector)
     return vector * weights(dimension_of_components(vector.shape[-1]))
 
 
-def strain_to_voigt(vector: np.ndarray) -> np.ndarray:
+def strain_to_voigt(vector: Num[np.ndarray, "*batch m"]) -> Num[np.ndarray, "*batch m"]:
     """Mandel strain (..., m) -> Voigt strain: shears are engineering shears, gamma = 2 epsilon."""
     return vector * weights(dimension_of_components(vector.shape[-1]))
 
 
-def strain_from_voigt(vector: np.ndarray) -> np.ndarray:
+def strain_from_voigt(vector: Num[np.ndarray, "*batch m"]) -> Num[np.ndarray, "*batch m"]:
     """Voigt strain with engineering shears (..., m) -> Mandel."""
     vector = np.asarray(vector)
     return vector / weights(dimension_of_components(vector.shape[-1]))
 
 
-def stiffness_to_voigt(matrix: np.ndarray) -> np.ndarray:
+def stiffness_to_voigt(matrix: Num[np.ndarray, "*batch m m"]) -> Num[np.ndarray, "*batch m m"]:
     """Mandel stiffness (..., m, m) -> Voigt stiffness, which maps engineering strains to stresses."""
     w = weights(dimension_of_components(matrix.shape[-1]))
     return matrix / np.outer(w, w)
 
 
-def stiffness_from_voigt(matrix: np.ndarray) -> np.ndarray:
+def stiffness_from_voigt(matrix: Num[np.ndarray, "*batch m m"]) -> Num[np.ndarray, "*batch m m"]:
     """Voigt stiffness (..., m, m) -> Mandel."""
     matrix = np.asarray(matrix)
     w = weights(dimension_of_components(matrix.shape[-1]))
     return matrix * np.outer(w, w)
 
 
-def compliance_to_voigt(matrix: np.ndarray) -> np.ndarray:
+def compliance_to_voigt(matrix: Num[np.ndarray, "*batch m m"]) -> Num[np.ndarray, "*batch m m"]:
     """Mandel compliance (..., m, m) -> Voigt compliance, which maps stresses to engineering strains."""
     w = weights(dimension_of_components(matrix.shape[-1]))
     return matrix * np.outer(w, w)
 
 
-def compliance_from_voigt(matrix: np.ndarray) -> np.ndarray:
+def compliance_from_voigt(matrix: Num[np.ndarray, "*batch m m"]) -> Num[np.ndarray, "*batch m m"]:
     """Voigt compliance (..., m, m) -> Mandel."""
     matrix = np.asarray(matrix)
     w = weights(dimension_of_components(matrix.shape[-1]))
     return matrix / np.outer(w, w)
 
 
-def rotation_matrix(rotation: np.ndarray) -> np.ndarray:
+def rotation_matrix(rotation: np.ndarray) -> Num[np.ndarray, "*batch m m"]:
     """The orthogonal Mandel matrix Q (..., m, m) of rotations R (..., d, d): mandel(R t R^T) = Q mandel(t).
 
     For rotations held per voxel as (3, 3, *shape), move the spatial axes to the front first.
@@ -133,23 +138,25 @@ def rotation_matrix(rotation: np.ndarray) -> np.ndarray:
     return (direct + crossed) / 2 * np.outer(w, w)
 
 
-def rotate2(tensor: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def rotate2(
+    tensor: Num[np.ndarray, "*#batch d d"], rotation: Num[np.ndarray, "*#batch d d"]
+) -> Num[np.ndarray, "... d d"]:
     """R t R^T for full second-order tensors; both (..., d, d), broadcast against each other."""
     return rotation @ tensor @ np.swapaxes(rotation, -1, -2)
 
 
-def rotate_mandel(vector: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def rotate_mandel(vector: Num[np.ndarray, "... m"], rotation: np.ndarray) -> Num[np.ndarray, "... m"]:
     """R t R^T for Mandel vectors (..., m)."""
     return (rotation_matrix(rotation) @ np.asarray(vector)[..., None])[..., 0]
 
 
-def rotate_mandel4(matrix: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+def rotate_mandel4(matrix: Num[np.ndarray, "... m m"], rotation: np.ndarray) -> Num[np.ndarray, "... m m"]:
     """The stiffness (or compliance) of a body turned by R: Q C Q^T for Mandel matrices (..., m, m)."""
     q = rotation_matrix(rotation)
     return q @ matrix @ np.swapaxes(q, -1, -2)
 
 
-def rotation_to(axis: np.ndarray) -> np.ndarray:
+def rotation_to(axis: np.ndarray) -> Float[np.ndarray, "3 3"]:
     """A 3x3 rotation that takes the local z axis to the direction `axis` (3,); the turn about it is free.
 
     Fails when: the direction is zero or not finite (InputError).
@@ -168,23 +175,25 @@ def rotation_to(axis: np.ndarray) -> np.ndarray:
     return np.eye(3) + cross + cross @ cross / (1.0 + target[2])
 
 
-def identity2(d: int) -> np.ndarray:
+def identity2(d: int) -> Float[np.ndarray, " m"]:
     """The second-order identity as a Mandel vector (m,)."""
     return to_mandel(np.eye(d))
 
 
-def spherical_projector(d: int) -> np.ndarray:
+def spherical_projector(d: int) -> Float[np.ndarray, "m m"]:
     """J = I (x) I / d as a Mandel matrix (m, m): keeps the mean, drops the deviator."""
     one = identity2(d)
     return np.outer(one, one) / d
 
 
-def deviatoric_projector(d: int) -> np.ndarray:
+def deviatoric_projector(d: int) -> Float[np.ndarray, "m m"]:
     """1 - J as a Mandel matrix (m, m). An isotropic stiffness is d K J + 2 G (1 - J)."""
     return np.eye(len(PAIRS[d])) - spherical_projector(d)
 
 
-def isotropic_stiffness(bulk: complex | float | int, shear: complex | float | int, d: int = 3) -> np.ndarray:
+def isotropic_stiffness(
+    bulk: complex | float | int, shear: complex | float | int, d: int = 3
+) -> Num[np.ndarray, "m m"]:
     """d K J + 2 G (1 - J) as a Mandel matrix; in 2-D `bulk` is the plane bulk modulus."""
     return d * bulk * spherical_projector(d) + 2 * shear * deviatoric_projector(d)
 

@@ -14,7 +14,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,9 @@ import numpy as np
 from jax import lax
 
 from scalebridge.numerics.compiling import blank_fields, on_device, quick_jit
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 COARSEST_CELLS = 512
 
@@ -223,7 +226,7 @@ def coarsen(finest: FaceOperator, plan: tuple[tuple[bool, ...], ...]) -> tuple[F
     return tuple(levels)
 
 
-def dense_matrix(faces: tuple[np.ndarray, ...], periodic: tuple[bool, ...]) -> np.ndarray:
+def dense_matrix(faces: tuple[np.ndarray, ...], periodic: tuple[bool, ...]) -> Float[np.ndarray, "n n"]:
     """The operator as a dense matrix (small grids only)."""
     shape = tuple(n - (b == 0) for b, n in enumerate(faces[0].shape))
     cells = np.arange(math.prod(shape)).reshape(shape)

@@ -7,21 +7,26 @@ all voxels: memory stays small and millions of orientations take seconds.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.numerics.mandel import from_mandel4, to_mandel4
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
 _CHUNK = 1 << 11  # pairs of a chunk stay in the cache
 
 
-def second_moment(rotations: np.ndarray) -> np.ndarray:
+def second_moment(rotations: Num[np.ndarray, "d d ..."]) -> Float[np.ndarray, "d d d d"]:
     """<R_ia R_jb> of rotations (d, d, ...), shape (d, d, d, d) in the order i, a, j, b."""
     d = len(rotations)
     q = np.asarray(rotations, float).reshape(d * d, -1)
     return (q @ q.T / q.shape[1]).reshape(d, d, d, d)
 
 
-def fourth_moment(rotations: np.ndarray) -> np.ndarray:
+def fourth_moment(rotations: Num[np.ndarray, "d d ..."]) -> Float[np.ndarray, "d d d d d d d d"]:
     """<R_ia R_jb R_kc R_ld> of rotations (d, d, ...), shape (d,) * 8 in the order i, a, j, b, k, c, l, d."""
     d = len(rotations)
     q = np.asarray(rotations).reshape(d * d, -1)
@@ -36,12 +41,16 @@ def fourth_moment(rotations: np.ndarray) -> np.ndarray:
     return (total[place[:, :, None, None], place] / q.shape[1]).reshape((d,) * 8)
 
 
-def mean_rotated2(tensor: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+def mean_rotated2(
+    tensor: Num[np.ndarray, "d d"], rotations: Num[np.ndarray, "d d ..."]
+) -> Float[np.ndarray, "d d"]:
     """The mean of R t R^T over rotations (d, d, ...) for a second-order tensor (d, d)."""
     return np.einsum("iajb,ab->ij", second_moment(rotations), tensor)
 
 
-def mean_rotated4(matrices: np.ndarray, rotations: np.ndarray) -> np.ndarray:
+def mean_rotated4(
+    matrices: Num[np.ndarray, "*batch m m"], rotations: Num[np.ndarray, "d d ..."]
+) -> Float[np.ndarray, "*batch m m"]:
     """The mean of rotated Mandel matrices (..., m, m) over rotations (d, d, ...)."""
     moment = fourth_moment(rotations)
     return to_mandel4(np.einsum("iajbkcld,...abcd->...ijkl", moment, from_mandel4(matrices)))
