@@ -7,6 +7,7 @@ also carry effective tensors, so a tensor may be singular (a phase that does not
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +15,9 @@ from scalebridge.core.errors import LawError
 from scalebridge.core.units import Uncertain
 from scalebridge.material.symmetry import Symmetry, TensorKind, Values
 from scalebridge.numerics.mandel import COMPONENTS, PAIRS, stiffness_from_voigt
+
+if TYPE_CHECKING:
+    from jaxtyping import Num
 
 SYMMETRY_TOLERANCE = 1e-8
 
@@ -85,7 +89,7 @@ def checked_symmetric(matrix: np.ndarray, what: str, sizes: tuple[int, ...]) -> 
 
 
 def second_order_parameters(
-    symmetry: Symmetry, tensor: np.ndarray, deviation: np.ndarray | None
+    symmetry: Symmetry, tensor: Num[np.ndarray, "d d"], deviation: np.ndarray | None
 ) -> Mapping[str, Uncertain]:
     """The parameters of a symmetric (d, d) tensor, with deviations of the same shape if given."""
     spread = np.zeros_like(tensor) if deviation is None else np.asarray(deviation, float)
@@ -97,7 +101,7 @@ def second_order_parameters(
 
 
 def fourth_order_parameters(
-    symmetry: Symmetry, voigt: np.ndarray, deviation: np.ndarray | None
+    symmetry: Symmetry, voigt: Num[np.ndarray, "m m"], deviation: np.ndarray | None
 ) -> Mapping[str, Uncertain]:
     """The parameters of a symmetric Voigt matrix (m, m), with deviations of the same shape if given."""
     spread = np.zeros_like(voigt) if deviation is None else np.asarray(deviation, float)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.core.errors import LawError
 from scalebridge.material.symmetry import Symmetry, TensorKind, Values
 
+if TYPE_CHECKING:
+    from jaxtyping import Num
 
-def cubic_stiffness(values: Values) -> np.ndarray:
+
+def cubic_stiffness(values: Values) -> Num[np.ndarray, "6 6"]:
     """C11 on normals, C12 between them, C44 on shears; Mandel doubles the shears. Shape (6, 6)."""
     c11, c12, c44 = values["C11"], values["C12"], values["C44"]
     normals = c12 * np.ones((3, 3)) + (c11 - c12) * np.eye(3)

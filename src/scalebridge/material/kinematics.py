@@ -12,12 +12,15 @@ flux : d drive is always the work per reference volume, so that the same means a
 from __future__ import annotations
 
 import dataclasses
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from scalebridge.core.errors import InputError
 from scalebridge.numerics.mandel import COMPONENTS
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 AXES = "xyz"
 
@@ -54,7 +57,7 @@ class Kinematics:
             f"A {self.drive} has {self.size(3)} components in 3-D and {self.size(2)} in 2-D, got {size}."
         )
 
-    def virgin(self, ndim: int) -> np.ndarray:
+    def virgin(self, ndim: int) -> Float[np.ndarray, " m"]:
         """The drive of the undeformed body (m,): zero, or the identity."""
         if self.vector and not self.symmetric:
             return np.eye(ndim).reshape(-1)

@@ -7,7 +7,7 @@ import functools
 import math
 import types
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from scalebridge.core.units import Uncertain, format_quantity
 from scalebridge.material.symmetry import Number, Symmetry, TensorKind, as_uncertain
 from scalebridge.numerics.mandel import rotate2, rotate_mandel4
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 ArrayLike = np.ndarray | Sequence[Any]
 ORTHOGONALITY_TOLERANCE = 1e-6
 EIGENVALUE_TOLERANCE = 1e-10
 
 
-def checked_rotation(rotation: ArrayLike) -> np.ndarray:
+def checked_rotation(rotation: ArrayLike) -> Float[np.ndarray, "d d"]:
     """A proper rotation (d, d), re-orthogonalized to round-off.
 
     Fails when: it is not orthogonal within 1e-6, or mirrors (LawError).
@@ -136,7 +139,7 @@ class OrientedTensor:
         tensor.flags.writeable = False
         return tensor
 
-    def derivative(self, name: str) -> np.ndarray:
+    def derivative(self, name: str) -> Float[np.ndarray, "m m"]:
         """d tensor / d parameter in global axes, to round-off: an imaginary step through the formula has no
         subtraction in which digits could cancel.
 

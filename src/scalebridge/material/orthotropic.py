@@ -5,6 +5,8 @@ nu_xy = - (strain yy) / (strain xx) under a stress xx, and E_y nu_xy = E_x nu_yx
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.material.symmetry import (
@@ -15,10 +17,13 @@ from scalebridge.material.symmetry import (
     require_positive,
 )
 
+if TYPE_CHECKING:
+    from jaxtyping import Num
+
 CONSTANTS = ("E_x", "E_y", "E_z", "nu_xy", "nu_yz", "nu_xz", "G_xy", "G_yz", "G_xz")
 
 
-def orthotropic_stiffness(values: Values) -> np.ndarray:
+def orthotropic_stiffness(values: Values) -> Num[np.ndarray, "6 6"]:
     """The inverse of the compliance written with the nine engineering constants. Shape (6, 6)."""
     ex, ey, ez = values["E_x"], values["E_y"], values["E_z"]
     s_xy, s_xz, s_yz = -values["nu_xy"] / ex, -values["nu_xz"] / ex, -values["nu_yz"] / ey

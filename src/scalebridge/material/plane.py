@@ -9,10 +9,14 @@ vanish in both states as long as the material does not couple them to the plane)
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scalebridge.core.errors import LawError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 IN_PLANE = np.array([0, 1, 5])
 OUT_OF_PLANE = 2
@@ -27,7 +31,7 @@ class PlaneState(enum.StrEnum):
     STRESS = "stress"
 
 
-def plane_tensor(stiffness: np.ndarray, state: PlaneState) -> np.ndarray:
+def plane_tensor(stiffness: np.ndarray, state: PlaneState) -> Num[np.ndarray, "*batch 3 3"]:
     """The 2-D stiffness (..., 3, 3) Mandel (xx, yy, xy) of 3-D ones (..., 6, 6) Mandel.
 
     Fails when: in-plane strains cause antiplane shear stresses (yz, xz), so that no 2-D state exists
@@ -40,7 +44,9 @@ def plane_tensor(stiffness: np.ndarray, state: PlaneState) -> np.ndarray:
     return (plane + np.swapaxes(plane, -1, -2)) / 2
 
 
-def plane_derivative(stiffness: np.ndarray, derivative: np.ndarray, state: PlaneState) -> np.ndarray:
+def plane_derivative(
+    stiffness: Num[np.ndarray, "*batch 6 6"], derivative: Num[np.ndarray, "*batch 6 6"], state: PlaneState
+) -> Float[np.ndarray, "*batch 3 3"]:
     """d plane_tensor / d parameter (..., 3, 3) from d stiffness / d parameter (..., 6, 6).
 
     Plane stress makes the energy stationary in the out-of-plane strain, so its own variation drops out.
@@ -49,7 +55,9 @@ def plane_derivative(stiffness: np.ndarray, derivative: np.ndarray, state: Plane
     return np.swapaxes(reduction, -1, -2) @ derivative @ reduction
 
 
-def plane_expansion(stiffness: np.ndarray, expansion: np.ndarray, state: PlaneState) -> np.ndarray:
+def plane_expansion(
+    stiffness: np.ndarray, expansion: Num[np.ndarray, "*batch 6"], state: PlaneState
+) -> Float[np.ndarray, "*batch 3"]:
     """The 2-D expansion (..., 3) Mandel such that stress_p = C_p (strain_p - alpha_p T); zero in a void."""
     stiffness, expansion = np.asarray(stiffness), np.asarray(expansion)
     _require_no_coupling(stiffness)
@@ -65,12 +73,12 @@ def plane_expansion(stiffness: np.ndarray, expansion: np.ndarray, state: PlaneSt
 
 
 def plane_expansion_derivative(
-    stiffness: np.ndarray,
-    stiffness_derivative: np.ndarray,
-    expansion: np.ndarray,
-    expansion_derivative: np.ndarray,
+    stiffness: Num[np.ndarray, "6 6"],
+    stiffness_derivative: Num[np.ndarray, "6 6"],
+    expansion: Num[np.ndarray, " 6"],
+    expansion_derivative: Num[np.ndarray, " 6"],
     state: PlaneState,
-) -> np.ndarray:
+) -> Float[np.ndarray, " 3"]:
     """d plane_expansion / d parameter (3,) for one law; zero in a void."""
     if not np.any(stiffness):
         return np.zeros(3)
@@ -88,7 +96,9 @@ def plane_expansion_derivative(
     )
 
 
-def _reduction(stiffness: np.ndarray, state: PlaneState) -> np.ndarray:
+def _reduction(
+    stiffness: Num[np.ndarray, "*batch 6 6"], state: PlaneState
+) -> Float[np.ndarray, "*batch 6 3"]:
     """The matrix (..., 6, 3) from in-plane strains to the whole strain of the plane state."""
     reduction = np.zeros((*stiffness.shape[:-2], 6, 3))
     reduction[..., IN_PLANE, np.arange(3)] = 1.0

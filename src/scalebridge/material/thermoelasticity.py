@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from scalebridge.material.oriented_tensor import ArrayLike, OrientedTensor
 from scalebridge.material.physics import Physics
 from scalebridge.material.symmetry import Number, as_uncertain
 from scalebridge.numerics.mandel import from_mandel, to_mandel
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,12 +100,12 @@ class Thermoelasticity(AbstractLinearLaw):
         return self.elasticity.tensor
 
     @property
-    def expansion(self) -> np.ndarray:
+    def expansion(self) -> Float[np.ndarray, " m"]:
         """The free thermal strain per kelvin in global axes, Mandel (m,)."""
         return to_mandel(self.thermal_expansion.tensor)
 
     @property
-    def heat_free_stress(self) -> np.ndarray:
+    def heat_free_stress(self) -> Float[np.ndarray, " m"]:
         """The stress per kelvin when no strain is allowed, -C : alpha, Mandel (m,)."""
         return -self.tensor @ self.expansion
 
@@ -120,13 +123,13 @@ class Thermoelasticity(AbstractLinearLaw):
         """Those of the elastic law, then those of the expansion."""
         return types.MappingProxyType({**self.elasticity.parameters, **self.thermal_expansion.parameters})
 
-    def derivative(self, name: str) -> np.ndarray:
+    def derivative(self, name: str) -> Float[np.ndarray, "m m"]:
         """d stiffness / d parameter, Mandel (m, m); zero for the parameters of the expansion."""
         if name in self.thermal_expansion.parameters:
             return np.zeros_like(self.tensor)
         return self.elasticity.derivative(name)
 
-    def expansion_derivative(self, name: str) -> np.ndarray:
+    def expansion_derivative(self, name: str) -> Float[np.ndarray, " m"]:
         """d expansion / d parameter, Mandel (m,); zero for the parameters of the stiffness."""
         if name in self.elasticity.parameters:
             return np.zeros(len(self.tensor))

@@ -6,6 +6,8 @@ likewise between two radial directions; G_axial is the shear modulus in planes t
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.material.symmetry import (
@@ -16,8 +18,11 @@ from scalebridge.material.symmetry import (
     require_positive,
 )
 
+if TYPE_CHECKING:
+    from jaxtyping import Num
 
-def transverse_stiffness(values: Values) -> np.ndarray:
+
+def transverse_stiffness(values: Values) -> Num[np.ndarray, "6 6"]:
     """The inverse of the compliance written with the five engineering constants. Shape (6, 6)."""
     axial, radial = values["E_axial"], values["E_radial"]
     shear_radial = radial / (2 * (1 + values["nu_radial"]))

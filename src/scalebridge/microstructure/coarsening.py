@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage, VoxelGrid
+
+if TYPE_CHECKING:
+    from jaxtyping import Shaped
 
 _FEW_LABELS = 8
 _SLAB_VOXELS = 1 << 22
@@ -76,7 +80,9 @@ def _coarse_shape(image: PhaseImage, factor: int) -> tuple[int, ...]:
     return tuple(n // factor for n in shape)
 
 
-def _blocks(part: np.ndarray, factor: int) -> np.ndarray:
+def _blocks(
+    part: Shaped[np.ndarray, "*fine"], factor: int
+) -> Shaped[np.ndarray, "blocks {factor}**{part.ndim}"]:
     """(blocks, factor^d), blocks in C order of the coarse grid."""
     ndim = part.ndim
     split = part.reshape([n for length in part.shape for n in (length // factor, factor)])

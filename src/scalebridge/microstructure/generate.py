@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.fft
@@ -17,6 +18,9 @@ import scipy.spatial
 from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.microstructure.spacing import Spacing, parse_spacing
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _MAX_TRIES = 200_000
 
@@ -174,7 +178,7 @@ def voronoi_polycrystal(
     return Polycrystal(_image(labels, spacing, words), random_rotations(grains, random))
 
 
-def random_rotations(count: int, random: np.random.Generator) -> np.ndarray:
+def random_rotations(count: int, random: np.random.Generator) -> Float[np.ndarray, "{count} 3 3"]:
     """(count, 3, 3) rotation matrices, uniform on the rotation group: normalized Gaussian quaternions."""
     q = random.standard_normal((count, 4))
     w, x, y, z = (q / np.linalg.norm(q, axis=1, keepdims=True)).T

@@ -5,7 +5,7 @@ Written for one point and `jax.vmap`. Lengths have derivatives everywhere: zero 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +14,16 @@ import numpy as np
 from scalebridge.core.errors import LawError
 from scalebridge.numerics.mandel import deviatoric_projector, identity2
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 ROOT_THREE_HALVES = float(np.sqrt(1.5))
 ROOT_TWO_THIRDS = float(np.sqrt(2 / 3))
 UNIT = identity2(3)
 DEVIATORIC = deviatoric_projector(3)
 
 
-def split(strain: jax.Array) -> tuple[jax.Array, jax.Array]:
+def split(strain: Float[jax.Array, " 6"]) -> tuple[Float[jax.Array, ""], Float[jax.Array, " 6"]]:
     """The trace and the deviator (6,) of a strain (6,)."""
     trace = strain[0] + strain[1] + strain[2]
     return trace, strain - trace / 3 * UNIT
@@ -38,7 +41,9 @@ def length(vector: jax.Array) -> jax.Array:
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, square, 1.0)), 0.0)
 
 
-def isotropic_tangent(bulk: Any, shear: Any, along: Any = 0.0, direction: Any = None) -> jax.Array:
+def isotropic_tangent(
+    bulk: Any, shear: Any, along: Any = 0.0, direction: Any = None
+) -> Float[jax.Array, "6 6"]:
     """bulk 1 (x) 1 + 2 shear dev + along n (x) n as a Mandel matrix (6, 6), n = `direction` (6,)."""
     tangent = bulk * np.outer(UNIT, UNIT) + 2 * shear * DEVIATORIC
     if direction is None:

@@ -6,7 +6,7 @@ Hyperelastic energies W(F) depend on F through C = F^T F, so that they are objec
 from __future__ import annotations
 
 import abc
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +16,9 @@ from scalebridge.core.errors import LawError
 from scalebridge.material.kinematics import FINITE_STRAIN, Kinematics
 from scalebridge.material.laws.point import AbstractPointLaw, PointUpdate
 from scalebridge.numerics.point_tensors import determinant
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 class AbstractEnergyLaw(AbstractPointLaw):
@@ -67,7 +70,7 @@ class Deformation(NamedTuple):
     volume: jax.Array
 
 
-def deformation(drive: jax.Array) -> Deformation:
+def deformation(drive: Float[jax.Array, " 9"]) -> Deformation:
     """The measures of F = 1 + H (9,), from H: forming C - 1 or J - 1 by subtraction would lose their digits."""
     h = drive.reshape(3, 3) - jnp.eye(3)
     stretch = h + h.T + jnp.sum(h[:, :, None] * h[:, None, :], axis=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from scalebridge.material.laws.equivalent_strain import MazarsStrain
 from scalebridge.material.laws.finite_j2 import FiniteJ2Plasticity
 from scalebridge.material.laws.hardening import AbstractHardening, LinearHardening, NoHardening, VoceHardening
 from scalebridge.material.laws.j2 import J2Plasticity
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 def j2_plasticity(
@@ -90,7 +93,7 @@ def fcc_crystal(
     )
 
 
-def crystal_rotation(orientation: Any) -> np.ndarray:
+def crystal_rotation(orientation: Any) -> Float[np.ndarray, "3 3"]:
     r"""The rotation (3, 3) from the axes of a crystal to those of the sample: R = R_z(phi_1) R_x(Phi) R_z(phi_2).
 
     orientation: the angles phi_1, Phi, phi_2 (radians), by which the axes of the sample are turned about z, the new x

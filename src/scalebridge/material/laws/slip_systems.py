@@ -3,7 +3,7 @@ r"""The slip systems of a crystal, in its own axes: normals, directions, Schmid 
 from __future__ import annotations
 
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +11,13 @@ import numpy as np
 
 from scalebridge.numerics.mandel import PAIRS, SQRT2, to_mandel, weights
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
 _ROWS, _COLUMNS = np.array(PAIRS[3]).T
 
 
-def octahedral_systems() -> tuple[np.ndarray, np.ndarray]:
+def octahedral_systems() -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n 3"]]:
     """The 12 systems {111}<110> of an fcc crystal: unit normals (12, 3) and slip directions (12, 3)."""
     planes = np.array([(1, *signs) for signs in product((1, -1), repeat=2)]) / np.sqrt(3)
     edges = [(i, j, sign) for i, j in ((1, 2), (0, 2), (0, 1)) for sign in (1, -1)]
@@ -26,7 +29,9 @@ def octahedral_systems() -> tuple[np.ndarray, np.ndarray]:
     return normals, directions
 
 
-def schmid_tensors(normals: np.ndarray, directions: np.ndarray) -> np.ndarray:
+def schmid_tensors(
+    normals: Num[np.ndarray, "n 3"], directions: Num[np.ndarray, "n 3"]
+) -> Float[np.ndarray, "n 6"]:
     """sym(direction (x) normal) as Mandel vectors (n, 6): times a stress, the resolved shear stresses."""
     return to_mandel(directions[:, :, None] * normals[:, None, :])
 
@@ -43,7 +48,7 @@ CUBIC_DEVIATORS = np.array(
 )
 
 
-def turned_mandel(rotation: Any) -> jax.Array:
+def turned_mandel(rotation: Any) -> Float[jax.Array, "6 6"]:
     """The Mandel matrix Q (6, 6) of a rotation R (3, 3), traceable: mandel(R t R^T) = Q mandel(t)."""
     rotation = jnp.asarray(rotation)
     direct = rotation[_ROWS[:, None], _ROWS] * rotation[_COLUMNS[:, None], _COLUMNS]

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import scipy.spatial
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 # Parameters of the inertial relaxation, as its authors recommend them; the time step fits unit stiffness.
 _STEP, _LARGEST_STEP, _MIXING = 0.1, 0.35, 0.1
@@ -24,7 +27,9 @@ def nearest_image(difference: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return difference - np.round(difference / edges) * edges
 
 
-def clearance(points: np.ndarray, radii: np.ndarray, edges: np.ndarray) -> float:
+def clearance(
+    points: Num[np.ndarray, "n d"], radii: Num[np.ndarray, " n"], edges: Num[np.ndarray, " d"]
+) -> float:
     """The smallest ratio of distance to sum of radii: all balls can be scaled by it without overlap (inf: alone)."""
     tree = scipy.spatial.cKDTree(np.mod(points, edges), boxsize=edges)
     pairs = tree.query_pairs(3 * float(np.max(radii)), output_type="ndarray")
@@ -131,7 +136,12 @@ def scatter(count: int, *parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
 
 
 def separate_balls(
-    points: np.ndarray, radii: np.ndarray, edges: np.ndarray, *, margin: float, most_steps: int
+    points: Num[np.ndarray, "n d"],
+    radii: Num[np.ndarray, " n"],
+    edges: Num[np.ndarray, " d"],
+    *,
+    margin: float,
+    most_steps: int,
 ) -> Rearranged:
     """Moves balls in a periodic box apart: centres (n, d) so that |x_i - x_j| >= r_i + r_j.
 
@@ -164,8 +174,12 @@ def separate_balls(
 
 
 def shake_balls(
-    points: np.ndarray, radii: np.ndarray, edges: np.ndarray, sweeps: int, random: np.random.Generator
-) -> np.ndarray:
+    points: Num[np.ndarray, "n d"],
+    radii: Num[np.ndarray, " n"],
+    edges: Num[np.ndarray, " d"],
+    sweeps: int,
+    random: np.random.Generator,
+) -> Float[np.ndarray, "n d"]:
     """Hard balls moved at random where there is room (Metropolis), towards their equilibrium at this fraction.
 
     Moving apart leaves many pairs just touching; shaking takes that mark of the algorithm away. In each sweep a

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.microstructure.generate import random_rotations
 from scalebridge.microstructure.generators.generator import Realization
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 # Rotation matrices, as tuples: a parameter that can be compared and recorded.
 Texture = tuple[tuple[tuple[float | int, ...], ...], ...]
@@ -29,7 +34,7 @@ def checked_texture(who: str, texture: Texture | None, dimensions: int) -> Textu
 
 def draw_rotations(
     count: int, dimensions: int, texture: Texture | None, random: np.random.Generator
-) -> np.ndarray:
+) -> Float[np.ndarray, "{count} d d"]:
     """(count, d, d): uniform on the rotation group, or drawn from the list `texture` with equal probability."""
     if texture is not None:
         return np.asarray(texture, dtype=float)[random.integers(len(texture), size=count)]

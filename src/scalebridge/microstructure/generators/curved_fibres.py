@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
@@ -32,6 +32,9 @@ from scalebridge.microstructure.generators.oriented_bodies import AbstractOrient
 from scalebridge.microstructure.generators.segments import closest_points
 from scalebridge.microstructure.generators.voxelization import AbstractBody, Capsule
 from scalebridge.microstructure.spacing import Spacing
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 _MARGIN = 1e-2  # of the radius, by which fibres are kept apart beyond what is asked for
 _MOST_STEPS = 4000
@@ -157,7 +160,7 @@ class CurvedFibres(AbstractOrientedBodies):
         )
 
 
-def _around(mean: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _around(mean: Num[np.ndarray, "n d"], random: np.random.Generator) -> Float[np.ndarray, "n d"]:
     """Unit vectors (n, d) from von Mises-Fisher distributions: mean (n, d) is concentration times mean direction."""
     concentration = np.maximum(np.linalg.norm(mean, axis=1), 1e-9)
     frames = frames_along(mean / concentration[:, None])
@@ -173,7 +176,9 @@ def _around(mean: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.einsum("nij,nj->ni", frames, local)
 
 
-def separate_chains(fibres: np.ndarray, radius: float, edges: np.ndarray, margin: float) -> Rearranged:
+def separate_chains(
+    fibres: Num[np.ndarray, "n nodes d"], radius: float, edges: Num[np.ndarray, " d"], margin: float
+) -> Rearranged:
     """Moves chains of capsules (n, nodes, d) apart; springs hold the distances of first and second neighbours.
 
     Pieces of one fibre see each other too, unless they are so near along it that they must touch.

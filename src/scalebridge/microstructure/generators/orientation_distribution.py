@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import scipy.special
 
 from scalebridge.core.errors import ImageError
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 Tensor = tuple[tuple[float, ...], ...]
 
@@ -54,7 +58,9 @@ def _variances(moments: tuple[float, ...]) -> np.ndarray:
     return variances
 
 
-def draw_axes(count: int, orientation: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def draw_axes(
+    count: int, orientation: Num[np.ndarray, "d d"], random: np.random.Generator
+) -> Float[np.ndarray, "{count} d"]:
     """(count, d) unit vectors, independent, from the angular central Gaussian distribution with <p p^T> = A.
 
     The direction of a Gaussian vector has second moments that are elliptic integrals of its variances; these are
@@ -71,8 +77,11 @@ def draw_axes(count: int, orientation: np.ndarray, random: np.random.Generator) 
 
 
 def match_orientation(
-    axes: np.ndarray, orientation: np.ndarray, weights: np.ndarray | None = None, repeats: int = 20
-) -> np.ndarray:
+    axes: Num[np.ndarray, "n d"],
+    orientation: Num[np.ndarray, "d d"],
+    weights: Num[np.ndarray, " n"] | None = None,
+    repeats: int = 20,
+) -> Float[np.ndarray, "n d"]:
     """Turns axes (n, d) by one linear map so that their weighted <p p^T> is the tensor; as near as they can be.
 
     repeats: the map changes lengths, which are then set to one again, so that it is found iteratively.
@@ -106,7 +115,7 @@ def tensor_statistics(tensor: np.ndarray) -> dict[str, float]:
     }
 
 
-def frames_along(axes: np.ndarray) -> np.ndarray:
+def frames_along(axes: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d d"]:
     """(n, d, d) rotations whose first column is the axis."""
     d = axes.shape[1]
     if d == 2:

@@ -6,7 +6,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Iterator
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from scalebridge.microstructure.generators.orientation_distribution import (
     frames_along,
 )
 from scalebridge.microstructure.generators.voxelization import AbstractBody, paint, voxelize
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 def torus_of(shape: tuple[int, ...], periodic: bool, margin: float) -> tuple[int, ...]:
@@ -93,7 +96,7 @@ class AbstractOrientedBodies(AbstractGenerator):
         return int(max(image, bytes_each * pieces) + patch)
 
 
-def lean(frames: np.ndarray, axes: np.ndarray) -> np.ndarray:
+def lean(frames: Float[np.ndarray, "n d d"], axes: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n d d"]:
     """Frames with these first columns (n, d), turned as little as need be."""
     if frames.shape[1] == 2:
         return frames_along(axes)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
@@ -35,6 +35,9 @@ from scalebridge.microstructure.generators.overlapping_spheres import ball_volum
 from scalebridge.microstructure.generators.rigid_bodies import EllipsoidContacts, separate_rigid
 from scalebridge.microstructure.generators.voxelization import AbstractBody, Ball, Ellipsoid, voxelize
 from scalebridge.microstructure.spacing import Spacing
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _MARGIN = 2e-3  # of a radius, by which bodies are kept apart beyond what is asked for
 _MOST_STEPS = 6000
@@ -130,7 +133,7 @@ class SpherePacking(AbstractGenerator):
         patch = 60 * (2.3 * max(self._radii) + 3) ** d
         return int(max(image_bytes(self.shape, 2), 3000 * count) + patch)
 
-    def centres(self, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    def centres(self, seed: int) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, " n"]]:
         """Centres (n, d) and radii (n,) in voxels, before a common factor matches the fraction of voxels."""
         random, edges = np.random.default_rng(seed), np.array(self._torus(), dtype=float)
         radii = self._sizes()
@@ -227,7 +230,9 @@ class EllipsoidPacking(AbstractOrientedBodies):
         count = self.fraction * math.prod(self._torus()) / self._volume
         return self._drawn_bytes(count, 20_000, max(self.axes))
 
-    def bodies(self, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def bodies(
+        self, seed: int
+    ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "n d d"], Float[np.ndarray, "n d"]]:
         """Centres (n, d), frames (n, d, d) and half axes (n, d)."""
         random, edges = np.random.default_rng(seed), np.array(self._torus(), dtype=float)
         axes, tensor = self._axes(), self._tensor

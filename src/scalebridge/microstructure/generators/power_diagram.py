@@ -11,7 +11,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.sparse
@@ -19,6 +19,9 @@ import scipy.sparse.linalg
 import scipy.spatial
 
 from scalebridge.grid.image import count_labels
+
+if TYPE_CHECKING:
+    from jaxtyping import Num, Shaped
 
 _SLAB = 1 << 18
 SLAB_BYTES = 100 * _SLAB
@@ -42,9 +45,9 @@ class Box:
 def power_labels(
     points: Sequence[int],
     box: Box,
-    seeds: np.ndarray,
-    weights: np.ndarray | None = None,
-    values: np.ndarray | None = None,
+    seeds: Num[np.ndarray, "n d"],
+    weights: Num[np.ndarray, " n"] | None = None,
+    values: Shaped[np.ndarray, " n"] | None = None,
 ) -> np.ndarray:
     """The cell of each point of a regular grid, points[k] of them along axis k of the box.
 
@@ -246,9 +249,9 @@ def _newton(
 def fit_weights(
     shape: Sequence[int],
     box: Box,
-    seeds: np.ndarray,
-    weights: np.ndarray,
-    target: np.ndarray,
+    seeds: Num[np.ndarray, "n d"],
+    weights: Num[np.ndarray, " n"],
+    target: Num[np.ndarray, " n"],
     tolerance: float,
 ) -> WeightFit:
     """Weights for which the cells on the voxel grid `shape` have the volumes `target` (n,), summing to the box's.

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.microstructure.generators.collective_rearrangement import NeighbourList, nearest_image
 from scalebridge.microstructure.generators.rigid_bodies import Contacts, State
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 _MOST_TRIES = 5000
 _MOST_OVERLAPS = 2e8  # computed for a start
@@ -84,8 +87,12 @@ class CapsuleContacts:
 
 
 def uncrossed(
-    axes: np.ndarray, spans: np.ndarray, edges: np.ndarray, radius: float, random: np.random.Generator
-) -> np.ndarray:
+    axes: Num[np.ndarray, "n 2"],
+    spans: Num[np.ndarray, " n"],
+    edges: Num[np.ndarray, " 2"],
+    radius: float,
+    random: np.random.Generator,
+) -> Float[np.ndarray, "n 2"]:
     """Random centres (n, 2) of plane segments with these directions and lengths, none of which cross.
 
     One after the other, each a tenth of the radius off the others at least. Fails when one finds no place (ImageError).
@@ -111,8 +118,8 @@ def uncrossed(
 
 
 def least_overlapping(
-    axes: np.ndarray, edges: np.ndarray, distance: float, random: np.random.Generator
-) -> np.ndarray:
+    axes: Num[np.ndarray, "n d"], edges: Num[np.ndarray, " d"], distance: float, random: np.random.Generator
+) -> Float[np.ndarray, "n d"]:
     """Random centres (n, d) of fibres through a periodic box along its axes, each placed where it overlaps least.
 
     axes (n, d): unit vectors along those of the box. Two fibres of different directions pass each other at the one

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -28,6 +28,9 @@ from scalebridge.microstructure.generators.generator import (
 from scalebridge.microstructure.generators.power_diagram import SLAB_BYTES, Box, fit_weights, power_labels
 from scalebridge.microstructure.spacing import Spacing
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
 # A point is farther from all seeds of a Poisson process than this many mean grain sizes less than once in 1e8.
 _REACH = {2: 2.6, 3: 1.75}
 _MAX_TRIES = 20_000
@@ -48,8 +51,8 @@ def _check_grains(who: str, shape: Sequence[int], grain_volume: float | int) -> 
 
 
 def hard_core_points(
-    radii: np.ndarray, box: Box, random: np.random.Generator, who: str, remedy: str
-) -> np.ndarray:
+    radii: Num[np.ndarray, " n"], box: Box, random: np.random.Generator, who: str, remedy: str
+) -> Float[np.ndarray, "n d"]:
     """Centres (n, d) of non-overlapping balls of these radii, placed one after the other, the largest first.
 
     The centres of a box with walls keep no distance from them. Fails when a ball finds no place (ImageError).

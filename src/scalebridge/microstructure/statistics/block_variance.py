@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from scalebridge.grid import PhaseImage
 from scalebridge.microstructure.statistics.indicator import indicator
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _MOST_PARTS = 64
 
@@ -30,12 +33,12 @@ class BlockVariances:
     total_voxels: int
 
     @property
-    def voxels(self) -> np.ndarray:
+    def voxels(self) -> Float[np.ndarray, " rows"]:
         """(rows,) voxels of one block."""
         return np.prod(self.edges.astype(float), axis=1)
 
     @property
-    def relative_covariance(self) -> np.ndarray:
+    def relative_covariance(self) -> Float[np.ndarray, "rows rows"]:
         """Covariance of the relative errors of the variances, for independent Gaussian means.
 
         Each has the variance 2 / (n - 1); two cuts of the same image are correlated by sqrt(n_coarse / n_fine), for

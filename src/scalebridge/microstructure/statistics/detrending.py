@@ -12,13 +12,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from scalebridge.grid import PhaseImage
 from scalebridge.microstructure.statistics.indicator import indicator
 from scalebridge.microstructure.statistics.two_point import TwoPointFunction, correlate, half_reaches
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 
 @final
@@ -59,7 +62,7 @@ def detrended_two_point(image: PhaseImage, label: int, *, periodic: bool) -> Det
     return Detrended(function, tuple(lost), tuple(changes))
 
 
-def _products(ramp: np.ndarray, periodic: bool) -> np.ndarray:
+def _products(ramp: Num[np.ndarray, " n"], periodic: bool) -> Float[np.ndarray, " lags"]:
     """Mean of p(x) p(x + h) over all pairs at the lags h = 0 ... n // 2, p the ramp scaled to mean square 1."""
     n = len(ramp)
     scale = math.sqrt(float(np.mean(ramp**2)))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool
 
-def indicator(image: PhaseImage, label: int) -> np.ndarray:
+
+def indicator(image: PhaseImage, label: int) -> Bool[np.ndarray, "*shape"]:
     """True where the image has `label`. Shape as the image, bool.
 
     Fails when: the label does not occur (ImageError).

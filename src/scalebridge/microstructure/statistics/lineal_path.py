@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage
 from scalebridge.microstructure.statistics.curve import Curve
 from scalebridge.microstructure.statistics.indicator import check_axis, indicator
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _CHUNK = 1 << 23
 
@@ -126,7 +129,7 @@ class ChordLengths:
     unresolved: float
 
     @property
-    def longer_than(self) -> np.ndarray:
+    def longer_than(self) -> Float[np.ndarray, " n"]:
         """(n,) probability that a chord is longer than each of `lengths`."""
         return 1.0 - np.cumsum(self.probabilities)
 

@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import itertools
 import math
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.spatial
@@ -23,6 +23,9 @@ import scipy.spatial
 from scalebridge.core.errors import ImageError
 from scalebridge.grid import PhaseImage
 from scalebridge.microstructure.statistics.indicator import indicator
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Integer
 
 
 @final
@@ -73,7 +76,9 @@ def minkowski_functionals(image: PhaseImage, label: int, *, periodic: bool) -> M
     return MinkowskiFunctionals(fraction, surface, curvature, euler[0], euler[1], places * voxel)
 
 
-def configurations(mask: np.ndarray, *, periodic: bool) -> np.ndarray:
+def configurations(
+    mask: Bool[np.ndarray, "*shape"], *, periodic: bool
+) -> Integer[np.ndarray, " configurations"]:
     """How often each 2 x 2 (x 2) configuration occurs. Shape (16,) or (256,), bit 4 i + 2 j + k for voxel (i, j, k).
 
     Periodic images have as many places as voxels, others one less per axis.
@@ -100,7 +105,7 @@ def configurations(mask: np.ndarray, *, periodic: bool) -> np.ndarray:
 
 
 @functools.cache
-def _corner_bits(ndim: int) -> np.ndarray:
+def _corner_bits(ndim: int) -> Bool[np.ndarray, "configurations *corners"]:
     """(configurations, 2, ..., 2): which corners each configuration has."""
     codes = np.arange(1 << (1 << ndim))
     bits = (codes[:, None] >> np.arange(1 << ndim)) & 1
@@ -130,7 +135,9 @@ def _cells(ndim: int) -> list[list[tuple[int, ...]]]:
 
 
 @functools.cache
-def _euler_weights(ndim: int) -> tuple[np.ndarray, np.ndarray]:
+def _euler_weights(
+    ndim: int,
+) -> tuple[Float[np.ndarray, " configurations"], Float[np.ndarray, " configurations"]]:
     """Euler number per place, by face and by corner neighbours.
 
     By face neighbours: vertices are the voxels, and an edge, square or cube is there when all its voxels are. By
@@ -148,7 +155,7 @@ def _euler_weights(ndim: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @functools.cache
-def _surface_weights(size: tuple[float, ...]) -> np.ndarray:
+def _surface_weights(size: tuple[float, ...]) -> Float[np.ndarray, " configurations"]:
     """Area per place and voxel volume: 2 (in the plane pi / 2) times the crossings per length of isotropic lines."""
     ndim = len(size)
     steps = [s for s in itertools.product((-1, 0, 1), repeat=ndim) if s > (0,) * ndim]
@@ -236,7 +243,7 @@ def _section_of_triangle(corners: list[tuple[int, ...]]) -> np.ndarray:
     return (a + b + c) / 6 - (a * b + b * c + c * a) / 2 + a * b * c
 
 
-def direction_shares(directions: np.ndarray) -> np.ndarray:
+def direction_shares(directions: Float[np.ndarray, "n d"]) -> Float[np.ndarray, " n"]:
     """The part of all directions that is nearest to each of these axes (unit vectors, both senses). Sums to 1."""
     both = np.concatenate([directions, -directions])
     if both.shape[1] == 2:

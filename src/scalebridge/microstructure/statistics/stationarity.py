@@ -10,7 +10,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.special
@@ -26,6 +26,9 @@ from scalebridge.microstructure.statistics.lengths import (
     smallest_blocks,
 )
 from scalebridge.microstructure.statistics.two_point import centred_two_point
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _LEVEL = 0.01  # a test speaks up when chance alone would do so once in a hundred images
 _MOST_BLOCKS = 6  # per axis
@@ -151,7 +154,7 @@ def _memory(left: Detrended, window: CovarianceWindow, axis: int) -> int:
 
 def _covariance_of_means(
     window: CovarianceWindow, edges: Sequence[int], parts: Sequence[int], periodic: bool
-) -> np.ndarray:
+) -> Float[np.ndarray, "blocks blocks"]:
     """(blocks, blocks): C(0) A / V_block times the block factor of their offset."""
     voxels = math.prod(edges)
     scale = window.variance * window.integral / (voxels * math.prod(window.cell_size))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.ndimage
@@ -18,6 +18,9 @@ from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.microstructure.statistics.indicator import indicator
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _CHUNK = 1 << 21
 _PAINT = 30  # painted voxels per voxel of the image from which on a distance transform is cheaper
@@ -47,7 +50,9 @@ class LocalThickness:
     def largest(self) -> float:
         return float(self.values.max())
 
-    def histogram(self, bins: int = 32) -> tuple[np.ndarray, np.ndarray]:
+    def histogram(
+        self, bins: int = 32
+    ) -> tuple[Float[np.ndarray, " {bins}+1"], Float[np.ndarray, " {bins}"]]:
         """Volume density of thickness: edges (bins + 1,), density (bins,) with integral 1."""
         density, edges = np.histogram(self._held, bins=bins, range=(0.0, self.largest), density=True)
         return edges, density

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.fft
@@ -19,6 +19,9 @@ from scalebridge.core.memory import check_fits
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.microstructure.statistics.curve import Curve
 from scalebridge.microstructure.statistics.indicator import check_axis, indicator
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Integer, Shaped
 
 # Above this many voxels the transforms work in single precision: seven digits are far more than any image has.
 _DOUBLE_VOXELS = 1 << 21
@@ -47,7 +50,7 @@ class TwoPointFunction:
         return self.fractions[0]
 
     @property
-    def covariance(self) -> np.ndarray:
+    def covariance(self) -> Float[np.ndarray, "*lags"]:
         """S(h) minus the product of the fractions: 0 where the two ends know nothing of each other."""
         return self.values - self.fractions[0] * self.fractions[1]
 
@@ -57,7 +60,7 @@ class TwoPointFunction:
         same = self.labels[0] == self.labels[1]
         return (self.fractions[0] if same else 0.0) - self.fractions[0] * self.fractions[1]
 
-    def lags(self, axis: int) -> np.ndarray:
+    def lags(self, axis: int) -> Integer[np.ndarray, " n"]:
         """The lag in voxels that each index along `axis` stands for (integers, negative ones at the end)."""
         n = self.values.shape[axis]
         lags = np.arange(n)
@@ -93,7 +96,10 @@ class TwoPointFunction:
 
 
 def radial_average(
-    function: TwoPointFunction, values: np.ndarray, scale: tuple[float, ...], width: float | None = None
+    function: TwoPointFunction,
+    values: Float[np.ndarray, "*lags"],
+    scale: tuple[float, ...],
+    width: float | None = None,
 ) -> Curve:
     """`values` (at the lags of `function`) averaged in shells of |h_i scale_i|: see TwoPointFunction.radial."""
     width = min(scale) if width is None else float(width)
@@ -158,8 +164,12 @@ def centred_two_point(image: PhaseImage, label: int, *, periodic: bool) -> TwoPo
 
 
 def correlate(
-    first: np.ndarray, second: np.ndarray | None, mean: float, periodic: bool, reaches: tuple[int, ...]
-) -> np.ndarray:
+    first: Shaped[np.ndarray, "*shape"],
+    second: Shaped[np.ndarray, "*shape"] | None,
+    mean: float,
+    periodic: bool,
+    reaches: tuple[int, ...],
+) -> Float[np.ndarray, "*lags"]:
     """Means over all pairs of (first - mean)(x) times (second - mean)(x + h); None: the first with itself."""
     shape = first.shape
     padded = shape
