@@ -89,14 +89,14 @@ def of_studies(true: dict[int, list[tuple[float, float]]]) -> list[Intervals]:
     mosaic = VoronoiMosaic((SIZES[0],) * 3, CELL, 0.5, periodic=False)
     bounds: dict[tuple[int, str], list[tuple[float, float]]] = {}
     limits = []
-    z = float(scipy.stats.norm.ppf(0.975))
     for study in range(STUDIES):
         problem = RepresentativityProblem(GeneratorEnsemble(mosaic, study), LAWS, SIZES, CONDITIONS)
         result = representativity(problem, SamplingMethod(SAMPLES, energy=ENERGY, workers=ALONE))
         for row in result.statistics:
             bounds.setdefault((row.size, row.condition), []).append(_interval(row.parts[SCALAR]))
         bias = result.bias[SCALAR]
-        limits.append((bias.limit - z * bias.limit_error, bias.limit + z * bias.limit_error))
+        assert bias.limit_reach is not None
+        limits.append((float(bias.limit) - bias.limit_reach, float(bias.limit) + bias.limit_reach))
     found = [
         Intervals(
             f"{SAMPLES} windows of {size}^3, {condition.name}",
