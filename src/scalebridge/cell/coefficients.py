@@ -12,12 +12,15 @@ import enum
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from scalebridge.numerics.compiling import on_device
+
+if TYPE_CHECKING:
+    from jaxtyping import Integer, Num
 
 
 class Symmetry(enum.Enum):
@@ -79,7 +82,7 @@ class CoefficientForm:
         return out
 
 
-def pack(form: CoefficientForm, matrices: np.ndarray) -> np.ndarray:
+def pack(form: CoefficientForm, matrices: Num[np.ndarray, "*batch m m"]) -> Num[np.ndarray, "count *batch"]:
     """The stored numbers of symmetric matrices. Shapes: matrices (..., m, m) -> (count, ...)."""
     if form.symmetry is Symmetry.ISOTROPIC:
         if not form.vector:
@@ -92,7 +95,7 @@ def pack(form: CoefficientForm, matrices: np.ndarray) -> np.ndarray:
     return np.stack([matrices[..., a, b] for a, b in pairs])
 
 
-def symmetry_of(matrices: np.ndarray, ndim: int, vector: bool, rtol: float = 1e-14) -> Symmetry:
+def symmetry_of(matrices: Num[np.ndarray, "P m m"], ndim: int, vector: bool, rtol: float = 1e-14) -> Symmetry:
     """The cheapest form that stores all `matrices` (P, m, m) exactly."""
     scale = rtol * max(float(np.abs(matrices).max(initial=0.0)), math.ulp(0.0))
 
@@ -137,7 +140,11 @@ class CoefficientField:
 
 
 def coefficient_field(
-    form: CoefficientForm, index: np.ndarray, matrices: np.ndarray, periodic: bool, dtype: type = np.float32
+    form: CoefficientForm,
+    index: Integer[np.ndarray, "*shape"],
+    matrices: Num[np.ndarray, "P m m"],
+    periodic: bool,
+    dtype: type = np.float32,
 ) -> CoefficientField:
     """Coefficients of an image whose voxel phase numbers are `index`, with one matrix (m, m) per phase."""
     table: np.ndarray = pack(form, matrices).astype(dtype)
@@ -160,7 +167,7 @@ def coefficient_field(
 
 
 def coefficient_field_from_voxels(
-    form: CoefficientForm, packed: np.ndarray, periodic: bool, dtype: type = np.float32
+    form: CoefficientForm, packed: Num[np.ndarray, "count *shape"], periodic: bool, dtype: type = np.float32
 ) -> CoefficientField:
     """Coefficients given voxel by voxel (grains, fibres): packed (count, *shape)."""
     return CoefficientField(

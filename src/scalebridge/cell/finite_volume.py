@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,9 @@ from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.core.status import Status
 from scalebridge.numerics import multigrid
 from scalebridge.numerics.compiling import on_device, quick_jit
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _MAX_PASSES = 6  # double-precision corrections of one load
 _SLAB_PLANES = 8
@@ -97,7 +100,7 @@ class FiniteVolumeProblem:
         return math.prod(self.cell_size) * self.index.size
 
     @property
-    def half_resistance(self) -> np.ndarray:
+    def half_resistance(self) -> Float[np.ndarray, "P d"]:
         """R = h / (2 k A) of half a voxel, (P, d); infinite in voids."""
         h = np.asarray(self.cell_size)
         with np.errstate(divide="ignore"):

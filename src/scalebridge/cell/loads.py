@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,8 +11,13 @@ from scalebridge.cell.coefficients import PAIRS
 from scalebridge.cell.operator import Discretization
 from scalebridge.cell.problem import CellProblem
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Num
 
-def uniform_flux_forces(disc: Discretization, fluxes: np.ndarray) -> np.ndarray:
+
+def uniform_flux_forces(
+    disc: Discretization, fluxes: Num[np.ndarray, "B m"]
+) -> Float[np.ndarray, "B c *nodes"]:
     """Nodal forces of a uniform flux (stress) on the whole boundary: integral of S : grad N.
 
     Shapes: fluxes (B, m) -> (B, c, *nodes). Nonzero on boundary nodes only.
@@ -46,7 +51,7 @@ def uniform_flux_forces(disc: Discretization, fluxes: np.ndarray) -> np.ndarray:
     return forces
 
 
-def mean_energy(problem: CellProblem, loads: np.ndarray) -> np.ndarray:
+def mean_energy(problem: CellProblem, loads: Num[np.ndarray, "L m"]) -> Float[np.ndarray, " L"]:
     """E : <C> : E per load: the energy of w = 0 (the Voigt estimate)."""
     if problem.packed is not None:
         mean = unpack_mean(problem)
@@ -56,7 +61,7 @@ def mean_energy(problem: CellProblem, loads: np.ndarray) -> np.ndarray:
     return np.einsum("li,ij,lj->l", loads, mean, loads)
 
 
-def unpack_mean(problem: CellProblem) -> np.ndarray:
+def unpack_mean(problem: CellProblem) -> Float[np.ndarray, "m m"]:
     """The volume mean of coefficients given per voxel, as a full matrix."""
     assert problem.packed is not None
     m = problem.form.size
@@ -65,7 +70,7 @@ def unpack_mean(problem: CellProblem) -> np.ndarray:
     return mean + np.triu(mean, 1).T
 
 
-def edge_mask(problem: CellProblem, disc: Discretization) -> np.ndarray | None:
+def edge_mask(problem: CellProblem, disc: Discretization) -> Bool[np.ndarray, "c *nodes"] | None:
     """1 where a node component may move, 0 where it is held; None when nothing is held."""
     edges = [
         problem.boundary.edges(disc.ndim, i if disc.form.vector else None) for i in range(disc.components)

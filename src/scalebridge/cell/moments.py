@@ -15,7 +15,7 @@ import dataclasses
 import functools
 import math
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -28,6 +28,9 @@ from scalebridge.cell.problem import CellSolution
 from scalebridge.cell.scratch import NodeField, planes_of
 from scalebridge.numerics.compiling import on_device, quick_jit
 from scalebridge.numerics.staging import always, stage
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 # Above this many phases the moment matrices (36 x 36 each in 3-D elasticity) are not collected.
 MAX_MOMENT_PHASES = 32
@@ -75,7 +78,7 @@ def _drives(disc: Discretization, w: Any, macro: Any) -> Iterator[tuple[int, flo
         yield s, submode_weight(s, disc.spacing), drive
 
 
-def _products(left: list[jax.Array], right: jax.Array) -> list[jax.Array]:
+def _products(left: list[jax.Array], right: jax.Array) -> list[Float[jax.Array, "rows rows"]]:
     """left_n right^T summed over voxels, in float64. Shapes: (rows, lines, voxels) each -> (rows, rows)."""
     rows, lines, voxels = right.shape
     if right.dtype == jnp.float64:
@@ -100,7 +103,7 @@ def _rows(values: list[jax.Array]) -> jax.Array:
     return stacked.reshape(stacked.shape[0] * stacked.shape[1], -1, stacked.shape[-1])
 
 
-def _virtual_work(w: jax.Array, forces: jax.Array) -> jax.Array:
+def _virtual_work(w: Float[jax.Array, "L n"], forces: Float[jax.Array, "L n"]) -> Float[jax.Array, "L L"]:
     """w forces^T in float64, converted block by block. Shapes: (L, n) each -> (L, L)."""
 
     def block(start: Any, size: int) -> jax.Array:
@@ -219,7 +222,9 @@ def _slabs(disc: Discretization, loads: int, energies: bool = False) -> list[tup
     return [(a, min(a + planes, disc.shape[0])) for a in range(0, disc.shape[0], planes)]
 
 
-def slab_nodes(w: NodeField, first: int, last: int, disc: Discretization) -> np.ndarray:
+def slab_nodes(
+    w: NodeField, first: int, last: int, disc: Discretization
+) -> Float[np.ndarray, "c planes *rest"]:
     """Node layers of voxel planes first .. last, periodic images included: (c, last - first + 1, n1 + 1, ...)."""
     if not disc.periodic:
         return planes_of(w, first, last + 1)
@@ -305,10 +310,15 @@ def _symmetric(a: np.ndarray) -> np.ndarray:
 
 def local_fields(
     solution: CellSolution,
-    weights: np.ndarray,
+    weights: Num[np.ndarray, " L"],
     dtype: type = np.float64,
     allocate: Callable[[tuple[int, ...], type], np.ndarray] = np.empty,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[
+    Float[np.ndarray, "c *nodes"],
+    Float[np.ndarray, "m *shape"],
+    Float[np.ndarray, "m *shape"],
+    Float[np.ndarray, "*shape"],
+]:
     """Local fields under the load sum_l weights[l] * loads[l]: the way back down.
 
     Shapes: displacement fluctuation (c, *nodes), drive (m, *shape), flux (m, *shape), energy density (*shape).

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from scalebridge.cell.scratch import NodeField
 from scalebridge.core.errors import InputError
 from scalebridge.core.status import Status
 from scalebridge.grid import VoxelGrid
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,7 +65,7 @@ class CellProblem:
         spacing = normalized_spacing(self.grid.cell_size)
         return Discretization(self.grid.shape, spacing, self.form, self.element, self.boundary.periodic)
 
-    def loads(self) -> np.ndarray:
+    def loads(self) -> Float[np.ndarray, "L m"]:
         """The unit macroscopic loads (L, m): all of them, or the one of a laboratory set-up."""
         unit = np.eye(self.form.size)
         if isinstance(self.boundary, OppositeFaces):

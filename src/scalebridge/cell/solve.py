@@ -11,7 +11,7 @@ import abc
 import concurrent.futures
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +34,9 @@ from scalebridge.numerics.conjugate_gradients import (
     energy_error,
     fresh_state,
 )
+
+if TYPE_CHECKING:
+    from jaxtyping import Num
 
 # Up to this many unknowns (all loads together) NumPy in float64 is done before a compiler would be.
 SMALL_UNKNOWNS = 250_000
@@ -215,12 +218,12 @@ def _solve_batch(
     ]
 
 
-def components(field: np.ndarray) -> tuple[np.ndarray, ...]:
+def components(field: Num[np.ndarray, "B c *nodes"]) -> tuple[Num[np.ndarray, "B *nodes"], ...]:
     """(B, c, *nodes) -> c arrays (B, *nodes)."""
     return tuple(np.ascontiguousarray(field[:, i]) for i in range(field.shape[1]))
 
 
-def _on_host(w: Vector) -> np.ndarray:
+def _on_host(w: Vector) -> Num[np.ndarray, "B c *nodes"]:
     """(B, c, *nodes) of c arrays (B, *nodes). By several threads: fresh memory costs more than the copy."""
     fields = np.empty((w[0].shape[0], len(w), *w[0].shape[1:]), w[0].dtype)
     with concurrent.futures.ThreadPoolExecutor(len(w)) as pool:

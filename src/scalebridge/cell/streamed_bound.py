@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,9 @@ from scalebridge.core.heap import release_freed_memory
 from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.numerics import multigrid
 from scalebridge.numerics.compiling import quick_jit
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _LOSS = 2e-7  # of the load's energy that the divergence left may cost
 _NOTHING = 1e-14  # of the energy of the bare load: nothing conducts
@@ -150,7 +153,7 @@ def _sums(
     steps: tuple[Any, ...],
     axes: tuple[int, ...],
     edges: tuple[Edge, ...],
-) -> tuple[np.ndarray, np.ndarray]:
+) -> tuple[Float[np.ndarray, "L L"], Float[np.ndarray, "L d"]]:
     """C_ij times the volume (L, L) and the flux integrals (L, d) of all loads."""
     shape = index.shape
     energy, integral = np.zeros((len(axes),) * 2), np.zeros((len(axes), len(shape)))

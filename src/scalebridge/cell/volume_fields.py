@@ -6,13 +6,25 @@ The gradient is what that flux needs in the voxel's own material, q / k, and zer
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.cell.boundary import Edge
 from scalebridge.cell.finite_volume import FiniteVolumeSolution
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
-def volume_fields(solution: FiniteVolumeSolution) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+
+def volume_fields(
+    solution: FiniteVolumeSolution,
+) -> tuple[
+    Float[np.ndarray, "*nodes"],
+    Float[np.ndarray, "d *shape"],
+    Float[np.ndarray, "d *shape"],
+    Float[np.ndarray, "*shape"],
+]:
     """Fields of the one load of a set-up between faces, in float32.
 
     Shapes: potential at nodes (*shape + 1), gradient (d, *shape), flux (d, *shape), energy density (*shape, halved).
@@ -51,7 +63,9 @@ def _mean_of_faces(u: np.ndarray, k: np.ndarray, h: np.float32, axis: int, held:
     return np.moveaxis(out, 0, axis)
 
 
-def _at_nodes(u: np.ndarray, conducting: np.ndarray) -> np.ndarray:
+def _at_nodes(
+    u: Float[np.ndarray, "*shape"], conducting: Bool[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*nodes"]:
     """Mean over the conducting voxels around each node (over all of them where none conducts)."""
     weight = conducting.astype(np.float32) + np.float32(1e-6)
     top, bottom = _around(u * weight), _around(weight)

@@ -12,6 +12,7 @@ with the smallest moduli as comparison for the lower and the largest for the upp
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,6 +24,9 @@ from scalebridge.material.plane import PlaneState, plane_tensor
 from scalebridge.material.thermoelasticity import Thermoelasticity
 from scalebridge.numerics.mandel import deviatoric_projector, isotropic_stiffness, spherical_projector
 from scalebridge.numerics.orientation import mean_rotated2, mean_rotated4
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 LinearLaw = Conduction | Elasticity | Thermoelasticity
 NULL_TOLERANCE = 1e-12
@@ -71,7 +75,7 @@ def tensor_bounds(
     )
 
 
-def cell_tensor(law: LinearLaw, ndim: int, plane: PlaneState | None = None) -> np.ndarray:
+def cell_tensor(law: LinearLaw, ndim: int, plane: PlaneState | None = None) -> Num[np.ndarray, "m m"]:
     """The tensor a cell of `ndim` dimensions sees: in 2-D the in-plane part (elasticity: under `plane`)."""
     tensor = law.tensor
     if isinstance(law, Conduction):
@@ -81,12 +85,16 @@ def cell_tensor(law: LinearLaw, ndim: int, plane: PlaneState | None = None) -> n
     return plane_tensor(tensor, plane if plane is not None else PlaneState.STRAIN)
 
 
-def voigt_average(tensors: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+def voigt_average(
+    tensors: Num[np.ndarray, "P m m"], fractions: Num[np.ndarray, " P"]
+) -> Float[np.ndarray, "m m"]:
     """sum f C: the stiffest a mixture can be. tensors (p, m, m), fractions (p,)."""
     return np.einsum("p,pij->ij", fractions, tensors)
 
 
-def reuss_average(tensors: np.ndarray, fractions: np.ndarray) -> np.ndarray:
+def reuss_average(
+    tensors: Num[np.ndarray, "P m m"], fractions: Num[np.ndarray, " P"]
+) -> Float[np.ndarray, "m m"]:
     """(sum f C^-1)^-1: the softest a mixture can be; zero wherever some phase carries nothing.
 
     Singular phases are the limit of soft ones: a uniform flux must vanish where any phase cannot carry it.
@@ -97,8 +105,12 @@ def reuss_average(tensors: np.ndarray, fractions: np.ndarray) -> np.ndarray:
 
 
 def oriented_averages(
-    tensors: np.ndarray, fractions: np.ndarray, rotations: Sequence[np.ndarray | None], *, conduction: bool
-) -> tuple[np.ndarray, np.ndarray]:
+    tensors: Num[np.ndarray, "P m m"],
+    fractions: Num[np.ndarray, " P"],
+    rotations: Sequence[np.ndarray | None],
+    *,
+    conduction: bool,
+) -> tuple[Float[np.ndarray, "m m"], Float[np.ndarray, "m m"]]:
     """Voigt and Reuss averages of phases (p, m, m) whose axes turn: rotations (d, d, ...) or None."""
     voigt, compliance, null = (np.zeros_like(tensors[0]) for _ in range(3))
     for tensor, fraction, turned in zip(tensors, fractions, rotations, strict=True):
@@ -113,7 +125,9 @@ def oriented_averages(
     return _symmetric(voigt), _reuss(compliance, null)
 
 
-def _compliance_and_null(tensor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _compliance_and_null(
+    tensor: Num[np.ndarray, "m m"],
+) -> tuple[Float[np.ndarray, "m m"], Float[np.ndarray, "m m"]]:
     """The inverse on what a tensor carries, and the projector on what it does not."""
     values, vectors = np.linalg.eigh(tensor)
     carries = values > NULL_TOLERANCE * max(float(np.abs(values).max()), np.finfo(float).tiny)
@@ -121,7 +135,7 @@ def _compliance_and_null(tensor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return (kept / values[carries]) @ kept.T, lost @ lost.T
 
 
-def _reuss(compliance: np.ndarray, null: np.ndarray) -> np.ndarray:
+def _reuss(compliance: Float[np.ndarray, "m m"], null: Float[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
     """The inverse of the mean compliance on the fluxes that every phase carries (no part in `null`)."""
     values, vectors = np.linalg.eigh(null)
     free = vectors[:, values < 1e-8]
@@ -131,7 +145,7 @@ def _reuss(compliance: np.ndarray, null: np.ndarray) -> np.ndarray:
 
 
 def hashin_shtrikman_bounds(
-    tensors: np.ndarray, fractions: np.ndarray, *, conduction: bool
+    tensors: Num[np.ndarray, "P m m"], fractions: Num[np.ndarray, " P"], *, conduction: bool
 ) -> tuple[Mapping[str, Mapping[str, float]] | None, str]:
     """({"lower": {...}, "upper": {...}}, note); None and the reason where a phase is anisotropic."""
     if conduction:
@@ -164,7 +178,7 @@ def hashin_shtrikman_bounds(
 
 
 def hashin_shtrikman_conductivity(
-    k: np.ndarray, fractions: np.ndarray, comparison: float, d: int = 3
+    k: Num[np.ndarray, " P"], fractions: Num[np.ndarray, " P"], comparison: float, d: int = 3
 ) -> float:
     """The bound of the conductivity of phases k (p,) with the given comparison conductivity.
 
@@ -174,9 +188,9 @@ def hashin_shtrikman_conductivity(
 
 
 def hashin_shtrikman_moduli(
-    bulk: np.ndarray,
-    shear: np.ndarray,
-    fractions: np.ndarray,
+    bulk: Num[np.ndarray, " P"],
+    shear: Num[np.ndarray, " P"],
+    fractions: Num[np.ndarray, " P"],
     comparison_bulk: float,
     comparison_shear: float,
     d: int = 3,
@@ -196,7 +210,7 @@ def hashin_shtrikman_moduli(
     return _polarized(bulk, fractions, 2 * (d - 1) * G / d), _polarized(shear, fractions, shift)
 
 
-def _polarized(moduli: np.ndarray, fractions: np.ndarray, shift: float) -> float:
+def _polarized(moduli: Num[np.ndarray, " P"], fractions: Num[np.ndarray, " P"], shift: float) -> float:
     """(sum f / (m + shift))^-1 - shift as a weighted mean, in which nothing cancels; zero if m + shift is."""
     shifted = np.asarray(moduli, float) + shift
     if np.any(shifted == 0):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from scalebridge.homogenize.bounds import LinearLaw
 from scalebridge.homogenize.result import Sensitivity
 from scalebridge.material.conduction import Conduction
 from scalebridge.material.plane import PlaneState, plane_derivative
+
+if TYPE_CHECKING:
+    from jaxtyping import Num, Shaped
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -32,7 +36,9 @@ class EffectiveTensor:
     symmetry: float
 
 
-def effective_tensor(moments: Moments, loads: np.ndarray, prescribes_flux: bool) -> EffectiveTensor:
+def effective_tensor(
+    moments: Moments, loads: Num[np.ndarray, "L m"], prescribes_flux: bool
+) -> EffectiveTensor:
     """The effective tensor of all unit loads; with prescribed flux, loads that cannot be carried are missing."""
     gaps = identity_gaps(moments, loads, prescribes_flux)
     if not prescribes_flux:
@@ -46,7 +52,10 @@ def effective_tensor(moments: Moments, loads: np.ndarray, prescribes_flux: bool)
 
 
 def identity_gaps(
-    moments: Moments, loads: np.ndarray, prescribes_flux: bool, carried: np.ndarray | None = None
+    moments: Moments,
+    loads: Num[np.ndarray, "L m"],
+    prescribes_flux: bool,
+    carried: Shaped[np.ndarray, " L"] | None = None,
 ) -> tuple[float, float]:
     """Relative gaps of Hill-Mandel (mean energy = macroscopic energy) and of symmetry.
 

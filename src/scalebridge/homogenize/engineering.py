@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from scalebridge.numerics.mandel import (
     stiffness_to_voigt,
     weights,
 )
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Num
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -47,7 +50,9 @@ class _Compliance:
         return float(np.linalg.norm(self.null.T @ stress)) <= 1e-5 * float(np.linalg.norm(stress))
 
 
-def engineering_constants(stiffness: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> Measures:
+def engineering_constants(
+    stiffness: Num[np.ndarray, "m m"], tolerance: float = SINGULAR_TOLERANCE
+) -> Measures:
     """E_x, ..., nu_xy, ..., G_yz, ... of a Mandel stiffness (6, 6), or of a plane one (3, 3).
 
     nu_xy = - (strain yy) / (strain xx) under a stress xx. In 2-D they describe the plane law: under plane
@@ -79,7 +84,7 @@ def engineering_constants(stiffness: np.ndarray, tolerance: float = SINGULAR_TOL
     return Measures(values, reasons)
 
 
-def elastic_averages(stiffness: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> Measures:
+def elastic_averages(stiffness: Num[np.ndarray, "m m"], tolerance: float = SINGULAR_TOLERANCE) -> Measures:
     """K, G (and in 3-D E, nu) of a random aggregate of this material: Voigt, Reuss and Hill averages.
 
         K_V = I:C:I / d^2,    d K_V + 2 (m - 1) G_V = tr C
@@ -117,7 +122,7 @@ def elastic_averages(stiffness: np.ndarray, tolerance: float = SINGULAR_TOLERANC
     return Measures(values, reasons)
 
 
-def elastic_anisotropy(stiffness: np.ndarray, tolerance: float = SINGULAR_TOLERANCE) -> Measures:
+def elastic_anisotropy(stiffness: Num[np.ndarray, "m m"], tolerance: float = SINGULAR_TOLERANCE) -> Measures:
     """How far a stiffness is from isotropy, three ways.
 
     universal: 5 G_V/G_R + K_V/K_R - 6 (2-D: 2 G_V/G_R + K_V/K_R - 3), zero when isotropic.
@@ -151,7 +156,9 @@ def elastic_anisotropy(stiffness: np.ndarray, tolerance: float = SINGULAR_TOLERA
     return Measures(values, reasons)
 
 
-def closest_isotropic_stiffness(stiffness: np.ndarray) -> tuple[np.ndarray, float | None]:
+def closest_isotropic_stiffness(
+    stiffness: Num[np.ndarray, "m m"],
+) -> tuple[Float[np.ndarray, "m m"], float | None]:
     """The isotropic stiffness closest in the Frobenius norm (K_V, G_V), and the relative distance to it."""
     m = len(stiffness)
     d = dimension_of_components(m)
@@ -163,12 +170,12 @@ def closest_isotropic_stiffness(stiffness: np.ndarray) -> tuple[np.ndarray, floa
 
 
 def derived_quantities(
-    value: np.ndarray,
+    value: Num[np.ndarray, "m m"],
     laws: Mapping[int, LinearLaw],
     fractions: Mapping[int, float],
     *,
     axis: int | None = None,
-    connected: np.ndarray | None = None,
+    connected: Bool[np.ndarray, " d"] | None = None,
 ) -> dict[str, Any]:
     """Everything above that applies to an effective tensor, as plain entries for
     `HomogenizationResult.extra`.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from scalebridge.material.conduction import Conduction
 from scalebridge.material.plane import PlaneState, plane_expansion
 from scalebridge.material.thermoelasticity import Thermoelasticity
 from scalebridge.numerics.mandel import identity2, isotropic_stiffness
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 EQUALITY_TOLERANCE = 1e-10
 
@@ -116,7 +120,9 @@ def resolution_relations(
     )
 
 
-def equal_shear_stiffness(bulk: np.ndarray, shear: float, fractions: np.ndarray, d: int = 3) -> np.ndarray:
+def equal_shear_stiffness(
+    bulk: Num[np.ndarray, " P"], shear: float, fractions: Num[np.ndarray, " P"], d: int = 3
+) -> Float[np.ndarray, "m m"]:
     """The effective stiffness of isotropic phases with one shear modulus G, Mandel (m, m): isotropic, with
 
         1 / (K + a) = sum f_i / (K_i + a),  a = 2 (d-1) G / d     (4 G / 3 in 3-D; G in 2-D, plane moduli).
@@ -130,8 +136,10 @@ def equal_shear_stiffness(bulk: np.ndarray, shear: float, fractions: np.ndarray,
 
 
 def two_phase_expansion(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], effective: np.ndarray
-) -> np.ndarray:
+    first: tuple[Num[np.ndarray, "m m"], Num[np.ndarray, " m"]],
+    second: tuple[Num[np.ndarray, "m m"], Num[np.ndarray, " m"]],
+    effective: Num[np.ndarray, "m m"],
+) -> Float[np.ndarray, " m"]:
     """Levin's and Rosen and Hashin's expansion of two phases (C, alpha), Mandel, from the effective
     stiffness:
 
@@ -158,7 +166,7 @@ def two_phase_expansion(
     return np.asarray(a1 + (s - s1) @ stress)
 
 
-def keller_product(first: np.ndarray, swapped: np.ndarray) -> np.ndarray:
+def keller_product(first: Num[np.ndarray, "2 2"], swapped: Num[np.ndarray, "2 2"]) -> Num[np.ndarray, "2 2"]:
     """K(k1, k2) R K(k2, k1) R^T with R a quarter turn: k1 k2 times the identity for every two-phase 2-D
     image.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -20,13 +21,16 @@ from scalebridge.homogenize.result import BUDGET_TERMS, HomogenizationResult
 from scalebridge.homogenize.words import reserve
 from scalebridge.numerics.mandel import COMPONENTS, stiffness_to_voigt, strain_to_voigt, stress_to_voigt
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
 # Positions in (xx, yy, zz, yz, xz, xy) of the components in the order of the other program.
 ABAQUS_ORDER = (0, 1, 2, 5, 4, 3)
 VTK_ORDER = (0, 1, 2, 5, 3, 4)
 _ABAQUS_PER_LINE = 8
 
 
-def to_vtk_components(field: np.ndarray) -> np.ndarray:
+def to_vtk_components(field: Num[np.ndarray, "m *shape"]) -> Float[np.ndarray, "6 *shape"]:
     """A Mandel field (6, ...) as VTK symmetric tensors (6, ...): XX, YY, ZZ, XY, YZ, XZ without sqrt 2.
 
     A plane field (3, ...) gets zeros in its missing components.
@@ -39,7 +43,7 @@ def to_vtk_components(field: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(components[..., VTK_ORDER], -1, 0))
 
 
-def to_abaqus_stiffness(stiffness: np.ndarray) -> np.ndarray:
+def to_abaqus_stiffness(stiffness: np.ndarray) -> Float[np.ndarray, "6 6"]:
     """A Mandel stiffness (6, 6) as Abaqus' matrix (6, 6): engineering shear, order 11, 22, 33, 12, 13, 23."""
     order = np.array(ABAQUS_ORDER)
     return stiffness_to_voigt(np.asarray(stiffness, float))[np.ix_(order, order)]

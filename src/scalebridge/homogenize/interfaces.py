@@ -13,15 +13,20 @@ discs, 3.6 for spheres), hence COVERAGE sigmas. docs/error-budget.md shows what 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.cell.moments import Moments
 from scalebridge.homogenize.phases import Phases
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Integer, Num
+
 COVERAGE = 3.0
 
 
-def interface_faces(index: np.ndarray, phases: int) -> np.ndarray:
+def interface_faces(index: Integer[np.ndarray, "*shape"], phases: int) -> Num[np.ndarray, "P P"]:
     """Voxel faces between every two phases inside the image, symmetric (P, P), zero diagonal.
 
     The outer faces are left out: no interface runs there unless the image is periodic, and then few.
@@ -36,7 +41,9 @@ def interface_faces(index: np.ndarray, phases: int) -> np.ndarray:
     return counts + counts.T
 
 
-def interface_error(phases: Phases, moments: Moments, mix: np.ndarray, value: np.ndarray) -> float | None:
+def interface_error(
+    phases: Phases, moments: Moments, mix: Float[np.ndarray, "L m"], value: Float[np.ndarray, "m m"]
+) -> float | None:
     """The relative error of `value` that COVERAGE sigmas of the interfaces' positions stand for.
 
     Shapes: mix (L, m), the combination of the solved loads that makes unit mean drives; value (m, m).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from scalebridge.homogenize.phases import Phases
 from scalebridge.homogenize.result import HomogenizationResult, LocalFields
 from scalebridge.numerics.mandel import from_mandel
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 # The fields of one load are always kept up to this many voxels, of all loads when asked for ...
 ALWAYS_VOXELS = 20_000_000
 # ... those of a load in scratch files where they have more bytes than this.
@@ -27,7 +31,7 @@ COMPONENTS = {2: ("xx", "yy", "xy"), 3: ("xx", "yy", "zz", "yz", "xz", "xy")}
 
 
 def unit_load_fields(
-    phases: Phases, solution: CellSolution, mix: np.ndarray, names: Names, wanted: bool
+    phases: Phases, solution: CellSolution, mix: Float[np.ndarray, "L m"], names: Names, wanted: bool
 ) -> tuple[LocalFields, ...]:
     """Fields under unit mean gradients (strains): of the first load for pictures, of all when `wanted`."""
     if not len(solution.loads) or (not wanted and phases.image.grid.size > ALWAYS_VOXELS):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.core.errors import LawError
@@ -11,8 +13,13 @@ from scalebridge.material.elasticity import Elasticity
 from scalebridge.material.law import AbstractLaw
 from scalebridge.material.thermoelasticity import Thermoelasticity
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
-def effective_law(phases: Phases, value: np.ndarray, expansion: np.ndarray | None) -> AbstractLaw | None:
+
+def effective_law(
+    phases: Phases, value: Float[np.ndarray, "m m"], expansion: Float[np.ndarray, " m"] | None
+) -> AbstractLaw | None:
     """The law of the homogenized material, of the same kind as its phases; None where the tensor is no law.
 
     Eigenvalues that are negative by round-off (a direction that carries nothing) are set to zero.

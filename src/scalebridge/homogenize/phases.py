@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from scalebridge.material.law import AbstractLaw
 from scalebridge.material.plane import PlaneState, plane_expansion
 from scalebridge.material.thermoelasticity import Thermoelasticity
 from scalebridge.numerics.mandel import rotate2, rotate_mandel4
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 LAW_KINDS = (Conduction, Elasticity, Thermoelasticity)
 
@@ -48,12 +52,12 @@ class Phases:
         return dict(zip(self.image.present, self.laws, strict=True))
 
     @property
-    def void(self) -> np.ndarray:
+    def void(self) -> Bool[np.ndarray, " P"]:
         """(P,) which phases carry nothing at all."""
         return np.array([law.is_void for law in self.laws])
 
     @property
-    def expansions(self) -> np.ndarray | None:
+    def expansions(self) -> Float[np.ndarray, "P m"] | None:
         """(P, m) free thermal strains as the cell sees them, or None for other physics."""
         if not isinstance(self.laws[0], Thermoelasticity):
             return None

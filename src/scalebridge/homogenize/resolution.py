@@ -11,13 +11,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize.result import ResolutionStudy
 from scalebridge.microstructure import coarsen, trim
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 SMALLEST = 4  # voxels along the shortest edge of the coarsest image
 
@@ -37,7 +40,9 @@ def coarser_images(image: PhaseImage, levels: int = 2) -> tuple[PhaseImage, ...]
     return tuple(images)
 
 
-def prolong(coarse: np.ndarray, shape: tuple[int, ...], periodic: bool) -> np.ndarray:
+def prolong(
+    coarse: Num[np.ndarray, "c *nodes"], shape: tuple[int, ...], periodic: bool
+) -> Float[np.ndarray, "c *finer"]:
     """Multilinear interpolation of nodal fluctuations onto twice as fine nodes, rescaled to the finer voxel edge.
 
     Shapes: coarse (c, *nodes) -> (c, *shape). Voxels are halved, so lengths counted in voxels double.

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.optimize
@@ -22,6 +22,9 @@ import scipy.special
 import scipy.stats
 
 from scalebridge.homogenize.representative.scaling_law import ScalingLaw
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 CONFIDENCE = 0.95
 LEAST = 0.2  # of the law: smaller corrections are no knowledge any more
@@ -51,7 +54,7 @@ class SampleScatter:
         return math.sqrt(self.variance * float(scipy.stats.f.ppf(CONFIDENCE, self.components, self.freedom)))
 
 
-def effective_components(covariances: Sequence[np.ndarray], numbers: Sequence[int]) -> float:
+def effective_components(covariances: Sequence[Float[np.ndarray, "p p"]], numbers: Sequence[int]) -> float:
     """h = (tr S)^2 / tr S^2 of the shape that all sizes share, corrected for the few samples behind it.
 
     With n degrees of freedom E tr S^2 = (1 + 1/n) tr Sigma^2 + (tr Sigma)^2 / n, E (tr S)^2 = (tr Sigma)^2 +

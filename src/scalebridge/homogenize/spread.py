@@ -13,6 +13,7 @@ References: [huet1990], [miehe2002].
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -26,10 +27,13 @@ from scalebridge.homogenize.cells import solve_phases
 from scalebridge.homogenize.phases import Phases
 from scalebridge.homogenize.validity import transport, without_lost_loads
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
 SINGULAR = 1e-9  # eigenvalues below this, relative to the largest, relax without any energy
 
 
-def shown_between_faces(tensor: np.ndarray, boundary: OppositeFaces, vector: bool) -> float:
+def shown_between_faces(tensor: Num[np.ndarray, "m m"], boundary: OppositeFaces, vector: bool) -> float:
     """The number that a homogeneous specimen of `tensor` (m, m) shows in the set-up of `boundary`.
 
     Same unit as the tensor. A singular tensor is no failure: what carries nothing relaxes.
@@ -57,7 +61,7 @@ def check_conditions(own: AbstractBoundary, others: Sequence[AbstractBoundary]) 
 def spread_of_conditions(
     phases: Phases,
     own: AbstractBoundary,
-    value: np.ndarray,
+    value: Float[np.ndarray, "m m"],
     conditions: Sequence[AbstractBoundary],
     method: PreconditionedConjugateGradients,
     progress: AbstractProgress,
@@ -88,7 +92,11 @@ def _words(boundary: AbstractBoundary, vector: bool) -> str:
 
 
 def _distance(
-    theirs: np.ndarray, ours: np.ndarray, other: AbstractBoundary, own: AbstractBoundary, vector: bool
+    theirs: Float[np.ndarray, "m m"],
+    ours: Float[np.ndarray, "k k"],
+    other: AbstractBoundary,
+    own: AbstractBoundary,
+    vector: bool,
 ) -> float:
     setup = own if isinstance(own, OppositeFaces) else other
     if not isinstance(setup, OppositeFaces):

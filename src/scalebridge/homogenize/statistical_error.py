@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,6 +38,9 @@ from scalebridge.homogenize.words import percent, sentence
 from scalebridge.microstructure import coarsen, trim
 from scalebridge.microstructure.statistics import centred_two_point, long_range
 from scalebridge.microstructure.statistics.lengths import covariance_window
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 WINDOW_ENERGY = 1e-3  # relative energy error of a window; all of one size have about the same
 _CORRELATION_VOXELS = 1 << 21  # images are coarsened below this before their correlations are looked at
@@ -132,7 +135,9 @@ def _solved(
     return found
 
 
-def _apparent(phases: Phases, maker: WindowMaker, condition: AbstractBoundary) -> np.ndarray | None:
+def _apparent(
+    phases: Phases, maker: WindowMaker, condition: AbstractBoundary
+) -> Float[np.ndarray, "m m"] | None:
     """Apparent tensor (m, m) of one window; None where the iteration did not converge."""
     image, _ = maker.make()
     where = tuple(slice(o, o + maker.size) for o in maker.origin)

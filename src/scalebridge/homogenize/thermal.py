@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from scalebridge.material.plane import (
     plane_tensor,
 )
 from scalebridge.material.thermoelasticity import Thermoelasticity
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 UNIFORM_TOLERANCE = 1e-10
 SINGULAR = 1e-9  # eigenvalues of the stiffness below this, relative to the largest, are zero
@@ -54,8 +58,8 @@ class ThermalExpansion:
 def thermal_expansion(
     moments: Moments,
     effective: EffectiveTensor,
-    matrices: np.ndarray,
-    expansions: np.ndarray,
+    matrices: Num[np.ndarray, "P m m"],
+    expansions: Num[np.ndarray, "P m"],
     solve: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> ThermalExpansion | None:
     """Shapes: matrices (P, m, m), expansions (P, m). None when phase means were not collected.
@@ -97,7 +101,9 @@ def thermal_expansion(
     return ThermalExpansion(relaxed(gamma), gamma, "", relaxed(reciprocal), cross)
 
 
-def uniform_strain(matrices: np.ndarray, stress: np.ndarray) -> np.ndarray | None:
+def uniform_strain(
+    matrices: Num[np.ndarray, "P m m"], stress: Num[np.ndarray, "P m"]
+) -> Float[np.ndarray, " m"] | None:
     """The strain s (m,) with C_p s - C_p alpha_p the same in all phases; None where there is none.
 
     Shapes: matrices (P, m, m), stress (P, m) = C_p alpha_p. A homogeneous cell has s = alpha.
@@ -170,7 +176,9 @@ def unknown_effects(found: Sequence[Sensitivity]) -> str:
 
 def _as_in_cell(
     law: Thermoelasticity, name: str, plane: PlaneState | None, ndim: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[
+    Float[np.ndarray, "m m"], Float[np.ndarray, " m"], Float[np.ndarray, "m m"], Float[np.ndarray, " m"]
+]:
     """C, alpha, dC and dalpha of one phase by one parameter, in the components of the cell."""
     stiffness, expansion = law.tensor, law.expansion
     change, swelling = law.derivative(name), law.expansion_derivative(name)

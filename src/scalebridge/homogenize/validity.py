@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from scalebridge.grid.voxel_grid import AXIS_NAMES
 from scalebridge.homogenize.phases import Phases
 from scalebridge.homogenize.result import PhaseRecord, Verdict
 from scalebridge.microstructure import label_components
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 # Opposite faces of a periodic image agree about as often as neighbouring layers do; this much less is a seam.
 SEAM_FACTOR = 1.5
@@ -63,7 +67,7 @@ def transport(phases: Phases, boundary: AbstractBoundary) -> Transport:
     return Transport(np.asarray(through.any(axis=0)), floating, bool(touches))
 
 
-def lost_loads(phases: Phases, boundary: AbstractBoundary, found: Transport) -> np.ndarray:
+def lost_loads(phases: Phases, boundary: AbstractBoundary, found: Transport) -> Bool[np.ndarray, " m"]:
     """Which unit loads (m,) find nothing that could carry them."""
     ndim = phases.image.grid.ndim
     if boundary.periodic:
@@ -76,8 +80,8 @@ def lost_loads(phases: Phases, boundary: AbstractBoundary, found: Transport) -> 
 
 
 def without_lost_loads(
-    phases: Phases, boundary: AbstractBoundary, found: Transport, value: np.ndarray
-) -> np.ndarray:
+    phases: Phases, boundary: AbstractBoundary, found: Transport, value: Float[np.ndarray, "m m"]
+) -> Float[np.ndarray, "m m"]:
     """Exact zeros where nothing connects: contacts through voxel edges and corners carry nothing in reality."""
     lost = lost_loads(phases, boundary, found)
     if not lost.any():

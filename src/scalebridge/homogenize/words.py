@@ -5,11 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scalebridge.homogenize.json_record import TensorForm, form_of
 from scalebridge.homogenize.result import HomogenizationResult
+
+if TYPE_CHECKING:
+    from jaxtyping import Num
 
 _PREFIXES = {-9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 # A prefix may stand before a unit whose first symbol has the power one (not "m^2"), and only where it is
@@ -103,7 +107,7 @@ def percent(relative: float | None) -> str:
     return f"{float(f'{share:.2g}'):g} %".replace("-", "−")
 
 
-def isotropic_part(tensor: np.ndarray, ndim: int) -> dict[str, float]:
+def isotropic_part(tensor: Num[np.ndarray, "m m"], ndim: int) -> dict[str, float]:
     """Moduli of the closest isotropic tensor (projection on the isotropic ones): {"k"}, {"K", "G"} or
     {"value"}.
 

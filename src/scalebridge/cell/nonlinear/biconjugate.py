@@ -7,7 +7,7 @@ residual is measured as in krylov.py, in the norm of the preconditioner.
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,9 @@ from scalebridge.cell.nonlinear.linearization import KrylovResult, Linearization
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, combine
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
 # A step whose scalars are smaller than this share of what they were made of has lost its digits: start afresh.
 LOST = 1e-12
 
@@ -24,9 +27,9 @@ LOST = 1e-12
 def biconjugate_gradients(
     linear: Linearization,
     right: Vector,
-    right_macro: jax.Array,
-    free: np.ndarray,
-    tolerance: np.ndarray,
+    right_macro: Float[jax.Array, "K m"],
+    free: Bool[np.ndarray, "K m"],
+    tolerance: Float[np.ndarray, " K"],
     max_steps: int,
 ) -> KrylovResult:
     """Solve A (w, E) = (right, right_macro) to relative residuals `tolerance` (K,). Arguments as in

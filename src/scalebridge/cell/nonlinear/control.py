@@ -12,8 +12,12 @@ References: [miehe2002] for control by mean fluxes.
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,12 +37,16 @@ class Control:
         cauchy = np.zeros(flux.shape, bool) if cauchy is None else np.asarray(cauchy, bool)
         return cls(flux | cauchy, cauchy)
 
-    def prescribed(self, flux: np.ndarray, drive: np.ndarray) -> np.ndarray:
+    def prescribed(
+        self, flux: Num[np.ndarray, "B m"], drive: Num[np.ndarray, "B m"]
+    ) -> Num[np.ndarray, "B m"]:
         """The values (B, m) that a cell at `flux`, `drive` (B, m) has of what is prescribed."""
         values = np.where(self.flux, flux, drive)
         return np.where(self.cauchy, cauchy_stress(flux, drive), values) if self.cauchy.any() else values
 
-    def gap(self, flux: np.ndarray, drive: np.ndarray, target: np.ndarray) -> np.ndarray:
+    def gap(
+        self, flux: Num[np.ndarray, "B m"], drive: Num[np.ndarray, "B m"], target: Num[np.ndarray, "B m"]
+    ) -> Float[np.ndarray, "B m"]:
         """What is missing of the prescribed fluxes (B, m), in their unit; zero where the drive is given."""
         gap = np.where(self.flux, target - flux, 0.0)
         if not self.cauchy.any():
@@ -49,8 +57,8 @@ class Control:
         return np.where(self.cauchy, found.reshape(gap.shape), gap)
 
     def rows(
-        self, flux: np.ndarray, drive: np.ndarray, target: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray] | None:
+        self, flux: Num[np.ndarray, "B m"], drive: Num[np.ndarray, "B m"], target: Num[np.ndarray, "B m"]
+    ) -> tuple[Float[np.ndarray, "B m m"], Float[np.ndarray, "B m m"]] | None:
         """(M, N), each (B, m, m), with -d gap = M d flux + N d drive where Cauchy stresses are given, and M = 1, N = 0
         elsewhere; None where that is everywhere."""
         if not self.cauchy.any():
@@ -71,18 +79,18 @@ class Control:
         return np.where(here, m_rows, np.eye(m)), np.where(here, n_rows, 0.0)
 
 
-def cauchy_stress(flux: np.ndarray, drive: np.ndarray) -> np.ndarray:
+def cauchy_stress(flux: Num[np.ndarray, "B m"], drive: Num[np.ndarray, "B m"]) -> Float[np.ndarray, "B m"]:
     """sigma = P F^T / J (B, d d), rows first, of means P and F (B, d d)."""
     f = _matrices(drive)
     stress = _matrices(flux) @ np.swapaxes(f, 1, 2) / np.linalg.det(f)[:, None, None]
     return stress.reshape(flux.shape)
 
 
-def _matrices(values: np.ndarray) -> np.ndarray:
+def _matrices(values: Num[np.ndarray, "B m"]) -> Num[np.ndarray, "B d d"]:
     ndim = 2 if values.shape[1] == 4 else 3
     return values.reshape(-1, ndim, ndim)
 
 
-def _stretches(f: np.ndarray) -> np.ndarray:
+def _stretches(f: Num[np.ndarray, "B d d"]) -> Float[np.ndarray, "B d"]:
     """Of the axes j: |F_j.| (B, d)."""
     return np.linalg.norm(f, axis=2)

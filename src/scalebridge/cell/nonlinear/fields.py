@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +22,9 @@ from scalebridge.cell.operator import even_slabs
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector
 from scalebridge.numerics.staging import always, stage
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 
 def slab_planes(elements: VoxelElements, batch: int, itemsize: int, budget: float, count: int) -> int:
@@ -59,7 +62,9 @@ def _tall_slab(v: jax.Array, start: Any, planes: int, elements: VoxelElements) -
 
 
 @functools.partial(quick_jit, static_argnums=(0, 3))
-def point_drives(elements: VoxelElements, w: Vector, macro: jax.Array, budget: float) -> jax.Array:
+def point_drives(
+    elements: VoxelElements, w: Vector, macro: Float[jax.Array, "B m"], budget: float
+) -> Float[jax.Array, "points m B *shape"]:
     """macro + B w at every point. Shapes: w c x (B, *nodes), macro (B, m) -> (points, m, B, *shape)."""
     ndim, count = elements.ndim, elements.shape[0]
     batch = w[0].shape[0]
@@ -102,15 +107,23 @@ def inner_voxels(field: jax.Array, elements: VoxelElements) -> jax.Array:
 
 
 @quick_jit
-def share_dilatation(drives: jax.Array) -> jax.Array:
+def share_dilatation(drives: Float[jax.Array, "points m B *shape"]) -> Float[jax.Array, "points m B *shape"]:
     """Deformation gradients (points, m, B, *shape) with the volume change of their voxel."""
     return jnp.stack(shared_gradient([drives[:, n] for n in range(drives.shape[1])]), axis=1)
 
 
 @functools.partial(quick_jit, static_argnums=0)
 def with_dilatation(
-    elements: VoxelElements, drives: jax.Array, void: jax.Array, flux: jax.Array, tangent: jax.Array | None
-) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    elements: VoxelElements,
+    drives: Float[jax.Array, "points m B *shape"],
+    void: Bool[jax.Array, "B *padded"],
+    flux: Float[jax.Array, "points m B *padded"],
+    tangent: Float[jax.Array, "points entries B *padded"] | None,
+) -> tuple[
+    Float[jax.Array, "points m B *padded"],
+    Float[jax.Array, "B m"],
+    Float[jax.Array, "points rows B *padded"] | None,
+]:
     """What laws asked at `share_dilatation(drives)` said, as it acts on the drives: the flux, its mean over a cell
     (B, m), and the tangents followed by the rows that `tangent_forces` needs, F and the flux of the laws.
 
@@ -130,7 +143,12 @@ def with_dilatation(
 
 
 @functools.partial(quick_jit, static_argnums=(0, 2, 3))
-def flux_forces(elements: VoxelElements, flux: jax.Array, budget: float, out_dtype: Any = None) -> Vector:
+def flux_forces(
+    elements: VoxelElements,
+    flux: Float[jax.Array, "points m B *padded"],
+    budget: float,
+    out_dtype: Any = None,
+) -> Vector:
     """B^T flux, integrated. Shapes: flux on padded voxels (points, m, B, *padded) -> c x (B, *nodes)."""
     ndim, count = elements.ndim, elements.nodes[0]
     kept = jnp.dtype(out_dtype or flux.dtype)
@@ -187,13 +205,13 @@ def apply_tangent(entries: tuple[tuple[int, int], ...], tangent: Any, drive: lis
 @functools.partial(quick_jit, static_argnums=(0, 4, 5, 6))
 def tangent_forces(
     elements: VoxelElements,
-    tangent: jax.Array,
+    tangent: Float[jax.Array, "points entries B *padded"],
     w: Vector,
-    macro: jax.Array,
+    macro: Float[jax.Array, "K m"],
     budget: float,
     symmetric: bool,
     summed: bool,
-) -> tuple[Vector, jax.Array]:
+) -> tuple[Vector, Float[jax.Array, "K m"]]:
     """B^T T (macro + B w), and the integral of the flux T (macro + B w) where it is asked for (zeros otherwise).
 
     Shapes: tangent on padded voxels (points, entries, B, *padded), followed by the rows of `with_dilatation` where the
@@ -261,7 +279,9 @@ def tangent_forces(
     return jax.lax.fori_loop(0, -(-count // planes), step, (tuple(jnp.zeros_like(v) for v in w), nothing))
 
 
-def _integral(elements: VoxelElements, flux: list[Any], start: Any, counted: Any, planes: int) -> jax.Array:
+def _integral(
+    elements: VoxelElements, flux: list[Any], start: Any, counted: Any, planes: int
+) -> Float[jax.Array, "K m"]:
     """The integral of the flux of one slab over the voxels that no slab before it counted: (K, m).
 
     The first layer along every axis is a neighbour's (or nothing), and a slab that starts early repeats some planes.

@@ -9,7 +9,7 @@ Every pass is a few compiled programs called in turn, because Fourier transforms
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +19,16 @@ from scalebridge.cell.nonlinear.linearization import KrylovResult, Linearization
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, combine
 
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+
 
 def conjugate_gradients(
     linear: Linearization,
     right: Vector,
-    right_macro: jax.Array,
-    free: np.ndarray,
-    tolerance: np.ndarray,
+    right_macro: Float[jax.Array, "K m"],
+    free: Bool[np.ndarray, "K m"],
+    tolerance: Float[np.ndarray, " K"],
     max_steps: int,
 ) -> KrylovResult:
     """Solve A (w, E) = (right, right_macro) to relative residuals `tolerance` (K,) in the preconditioner's norm.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scalebridge.cell.nonlinear.control import Control
 from scalebridge.core.errors import InputError
 from scalebridge.material.kinematics import FINITE_STRAIN, Kinematics
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +54,9 @@ class Leg:
                 if not math.isfinite(value):
                     raise InputError(f"The {what} {name!r} of a leg must be a finite number, got {value!r}.")
 
-    def targets(self, kinematics: Kinematics, ndim: int) -> tuple[np.ndarray, np.ndarray]:
+    def targets(
+        self, kinematics: Kinematics, ndim: int
+    ) -> tuple[Float[np.ndarray, " m"], Bool[np.ndarray, " m"]]:
         """The ends (m,), and where they are fluxes (m,); fails unless every component is named once (InputError)."""
         names = kinematics.components(ndim)
         stresses = {**self.flux, **self.cauchy}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -36,6 +36,9 @@ from scalebridge.cell.session import slab_budget
 from scalebridge.core.status import Status
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, combine, wide
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float, Num
 
 LEAST_FORCING = 1e-6  # single precision solves no better
 HALVINGS = 6
@@ -80,7 +83,9 @@ def prepare(cell: NonlinearCell) -> Batch:
     return Batch(elements, points, space)
 
 
-def mean_tangent(elements: VoxelElements, symmetric: bool, tangent: jax.Array | None) -> np.ndarray:
+def mean_tangent(
+    elements: VoxelElements, symmetric: bool, tangent: Float[jax.Array, "points entries B *padded"] | None
+) -> Float[np.ndarray, "B m m"]:
     """<T> per cell (B, m, m), in the units it was asked in."""
     assert tangent is not None
     with jax.enable_x64(True):
@@ -94,7 +99,9 @@ def mean_tangent(elements: VoxelElements, symmetric: bool, tangent: jax.Array | 
 
 
 @functools.partial(quick_jit, static_argnums=0)
-def _inner_mean(elements: VoxelElements, field: jax.Array) -> jax.Array:
+def _inner_mean(
+    elements: VoxelElements, field: Float[jax.Array, "points rows B *padded"]
+) -> Float[jax.Array, "rows B"]:
     """Mean over the voxels of a padded point field: (rows, B)."""
     inner = inner_voxels(field, elements)
     return jnp.mean(inner, axis=(0, *range(3, inner.ndim)), dtype=jnp.float64)
@@ -123,7 +130,7 @@ def virgin_start(batch: Batch) -> Start:
 def solve_equilibrium(
     batch: Batch,
     start: Start,
-    target: np.ndarray,
+    target: Num[np.ndarray, "B m"],
     flux_given: np.ndarray | Control,
     dt: float,
     method: NewtonKrylov,
@@ -138,7 +145,13 @@ def solve_equilibrium(
 
 
 def answer_at(
-    batch: Batch, state: tuple[Any, ...], w: Vector, drive: np.ndarray, dt: float, *, tangent: bool
+    batch: Batch,
+    state: tuple[Any, ...],
+    w: Vector,
+    drive: Num[np.ndarray, "B m"],
+    dt: float,
+    *,
+    tangent: bool,
 ) -> Answer:
     """What the points of cells say at (w, E), reached `dt` after `state`; divided by the scale of the reference."""
     elements, points = batch.elements, batch.points
@@ -214,13 +227,13 @@ def _unbalanced(elements: VoxelElements, flux: jax.Array, budget: float) -> Vect
 def solve_until(
     batch: Batch,
     start: Start,
-    target: np.ndarray,
+    target: Num[np.ndarray, "B m"],
     control: Control,
     dt: float,
     method: NewtonKrylov,
     few: int = 0,
     taken: int = 0,
-) -> tuple[Equilibrium, np.ndarray]:
+) -> tuple[Equilibrium, Bool[np.ndarray, " B"]]:
     """`solve_equilibrium` in double precision, left as soon as at most `few` cells are still under way; which (B,).
 
     taken: Newton iterations that led to `start` already, of those that the method allows.
@@ -315,7 +328,9 @@ def linearize(
 
 
 @functools.partial(quick_jit, static_argnums=0)
-def _point_flux(elements: VoxelElements, flux: jax.Array, scale: jax.Array) -> jax.Array:
+def _point_flux(
+    elements: VoxelElements, flux: Float[jax.Array, "points m B *padded"], scale: jax.Array
+) -> Float[jax.Array, "points m B N"]:
     """Fluxes on padded voxels, divided by the scale -> (points, m, B, N) in their own unit."""
     inner = inner_voxels(flux, elements)
     return inner.reshape(*inner.shape[:3], -1) * scale

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,9 @@ from scalebridge.core.errors import LawError
 from scalebridge.material.laws.point import AbstractPointLaw, PointUpdate, whole
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.staging import always, stage
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Integer
 
 # Points evaluated together: what a law keeps in between stays near the processor.
 CHUNK = 8192
@@ -77,7 +80,9 @@ class Points:
 
 
 def collect_points(
-    indices: np.ndarray, laws: Mapping[int, AbstractPointLaw | None], elements: VoxelElements
+    indices: Integer[np.ndarray, "B *shape"],
+    laws: Mapping[int, AbstractPointLaw | None],
+    elements: VoxelElements,
 ) -> Points:
     """Groups of the voxels of images (B, *shape) of labels. A label whose law is None is a void.
 
@@ -165,12 +170,12 @@ class Answer:
 def ask(
     points: Points,
     state: tuple[Any, ...],
-    drive: jax.Array,
+    drive: Float[jax.Array, "points m B N"],
     dt: float,
     *,
     tangent: bool,
     scale: float = 1.0,
-    metric: np.ndarray | None = None,
+    metric: Float[np.ndarray, "m m"] | None = None,
     dtype: Any = np.float32,
 ) -> Answer:
     """Every point at `drive` (points, m, B, N), reached `dt` after `state`; pure: nothing is changed in place.

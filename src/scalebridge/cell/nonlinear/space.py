@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,9 @@ from scalebridge.cell.reference import isotropic_part
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
 
 class Reference(NamedTuple):
     """lame: the two Lame constants, or a conductivity per axis; matrix (m, m): the same as a tangent, invertible;
@@ -42,12 +45,12 @@ class Reference(NamedTuple):
     scale: float
 
     @property
-    def inverse(self) -> np.ndarray:
+    def inverse(self) -> Float[np.ndarray, "m m"]:
         """The compliance (m, m), which measures fluxes."""
         return np.linalg.inv(self.matrix)
 
 
-def reference_of(elements: VoxelElements, mean: np.ndarray) -> Reference:
+def reference_of(elements: VoxelElements, mean: Float[np.ndarray, "m m"]) -> Reference:
     """A homogeneous reference from the mean tangent (m, m) of a cell: the nearest isotropic one."""
     ndim, kinematics = elements.ndim, elements.kinematics
     scale = float(np.abs(mean).max())
@@ -208,7 +211,7 @@ def _exchange(
     return tuple(out)
 
 
-def macro_gradient(elements: VoxelElements, macro: np.ndarray) -> np.ndarray:
+def macro_gradient(elements: VoxelElements, macro: Num[np.ndarray, "B m"]) -> Float[np.ndarray, "B c d"]:
     """The gradient (B, c, ndim) of E.x for macroscopic drives (B, m): strain, F - 1, or gradient."""
     ndim = elements.ndim
     if not elements.kinematics.vector:

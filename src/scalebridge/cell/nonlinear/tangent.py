@@ -9,6 +9,7 @@ References: [miehe2002].
 from __future__ import annotations
 
 import functools
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +22,16 @@ from scalebridge.core.errors import ConvergenceError
 from scalebridge.numerics.compiling import quick_jit
 from scalebridge.numerics.conjugate_gradients import Vector, batch_dot, wide
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 NOISE = 1e-5  # relative out-of-balance flux that single precision cannot tell from none
 TOLERANCE = 1e-3  # of the linear solves: 1e-6 of a symmetric tangent, which is kept in single precision
 
 
 def macroscopic_tangent(
     batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov | None = None
-) -> np.ndarray:
+) -> Float[np.ndarray, "B m m"]:
     """d<flux>/d<drive> (B, m, m) at an equilibrium, all drives given, history variables as the laws update them.
 
     Units: those of the flux. Fails when: a cell is not in equilibrium, or the linear solver does not converge, as at
@@ -43,7 +47,7 @@ def macroscopic_tangent(
         return _tangent(batch, equilibrium, method)
 
 
-def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np.ndarray:
+def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> Float[np.ndarray, "B m m"]:
     elements, m = batch.elements, batch.elements.size
     symmetric = batch.points.symmetric
     linear = linearize(batch, equilibrium.tangent)
@@ -78,7 +82,7 @@ def _tangent(batch: Batch, equilibrium: Equilibrium, method: NewtonKrylov) -> np
     return result * batch.reference.scale
 
 
-def _without_noise(batch: Batch, right: Vector, flux: np.ndarray) -> Vector:
+def _without_noise(batch: Batch, right: Vector, flux: Float[np.ndarray, "K m"]) -> Vector:
     """Forces that are nothing but the rounding of the fluxes they come from are none: as in a homogeneous cell.
 
     flux (K, m): the integral of T e. To solve for rounding would take as long as for a load, and mean nothing.
@@ -90,7 +94,7 @@ def _without_noise(batch: Batch, right: Vector, flux: np.ndarray) -> Vector:
     return tuple(v * wide(real, v) for v in right)
 
 
-def _products(cells: int, fields: list[Vector], forces: list[Vector]) -> np.ndarray:
+def _products(cells: int, fields: list[Vector], forces: list[Vector]) -> Float[np.ndarray, "B m m"]:
     """dw_i . f_j for all pairs of loads of a cell: (B, m, m)."""
     return np.concatenate(
         [np.concatenate([np.asarray(_block(cells, w, f)) for f in forces], axis=2) for w in fields], axis=1
@@ -98,7 +102,7 @@ def _products(cells: int, fields: list[Vector], forces: list[Vector]) -> np.ndar
 
 
 @functools.partial(quick_jit, static_argnums=0)
-def _block(cells: int, w: Vector, f: Vector) -> jax.Array:
+def _block(cells: int, w: Vector, f: Vector) -> Float[jax.Array, "B left right"]:
     """Sums over the nodes of all pairs: c x (B L, *nodes) and c x (B L', *nodes) -> (B, L, L')."""
     return sum(
         (

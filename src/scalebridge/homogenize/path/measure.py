@@ -9,7 +9,7 @@ the increment. References: [hill1963].
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,9 @@ from scalebridge.cell.session import slab_budget
 from scalebridge.grid import PhaseImage
 from scalebridge.homogenize.path.result import PathFields, PathIncrement
 from scalebridge.material.kinematics import Kinematics
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 MOST_COMPONENTS = 12
 
@@ -84,7 +87,9 @@ def _energies(
     return stored, lost + dissipated, unbalanced + off
 
 
-def point_values(batch: Batch, found: Equilibrium) -> tuple[np.ndarray, np.ndarray]:
+def point_values(
+    batch: Batch, found: Equilibrium
+) -> tuple[Float[np.ndarray, "points m N"], Float[np.ndarray, "points m N"]]:
     """Drive and flux of every point of the first cell: (points, m, N) each."""
     elements = batch.elements
     with jax.enable_x64(True):
@@ -92,7 +97,7 @@ def point_values(batch: Batch, found: Equilibrium) -> tuple[np.ndarray, np.ndarr
     return drive.reshape(elements.points, elements.size, -1), np.asarray(found.point_flux[:, :, 0])
 
 
-def _phase_means(image: PhaseImage, values: np.ndarray) -> np.ndarray:
+def _phase_means(image: PhaseImage, values: Num[np.ndarray, "m N"]) -> Float[np.ndarray, "P m"]:
     """Averages (P, m) of voxel values (m, N) over the phases, in the order of `image.present`."""
     index = image.index.reshape(-1)
     count = np.bincount(index)
@@ -115,7 +120,7 @@ def local_fields(batch: Batch, image: PhaseImage, increment: Increment) -> PathF
     )  # fmt: skip
 
 
-def _primary(batch: Batch, image: PhaseImage, found: Equilibrium) -> np.ndarray:
+def _primary(batch: Batch, image: PhaseImage, found: Equilibrium) -> Float[np.ndarray, "c *nodes"]:
     """Macroscopic part and fluctuation at the nodes (c, *shape + 1), in the unit of the spacing."""
     elements, grid = batch.elements, image.grid
     edge = math.prod(grid.cell_size) ** (1 / grid.ndim)
@@ -131,7 +136,7 @@ def _primary(batch: Batch, image: PhaseImage, found: Equilibrium) -> np.ndarray:
     return w.astype(np.float32)
 
 
-def _gradient(kinematics: Kinematics, ndim: int, drive: np.ndarray) -> np.ndarray:
+def _gradient(kinematics: Kinematics, ndim: int, drive: Float[np.ndarray, " m"]) -> Float[np.ndarray, "c d"]:
     """Of the macroscopic displacement (d, d), or potential (1, d)."""
     from scalebridge.numerics.mandel import from_mandel
 

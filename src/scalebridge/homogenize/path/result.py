@@ -6,7 +6,7 @@ import dataclasses
 import enum
 import math
 from collections.abc import Mapping
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from scalebridge.cell.nonlinear.loading import Leg
 from scalebridge.core.status import Status
 from scalebridge.grid import PhaseImage
 from scalebridge.material.kinematics import SMALL_STRAIN, Kinematics
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 DRIVE_SYMBOLS = {"small strain": "e", "finite strain": "F", "transport": "g"}
 FLUX_SYMBOLS = {"small strain": "s", "finite strain": "P", "transport": "q"}
@@ -149,11 +152,11 @@ class PathResult:
     def energy_unit(self) -> str:
         return "J/m^3" if self.kinematics.vector else ""
 
-    def components(self, values: np.ndarray) -> np.ndarray:
+    def components(self, values: Num[np.ndarray, "... m"]) -> Float[np.ndarray, "... m"]:
         """True tensor components of drives or fluxes (..., m): without the sqrt 2 of Mandel shears."""
         return np.asarray(values) / shear_weights(self.kinematics, self.names)
 
-    def reported_tangent(self, tangent: np.ndarray) -> np.ndarray:
+    def reported_tangent(self, tangent: Num[np.ndarray, "m m"]) -> Float[np.ndarray, "m m"]:
         """The tangent (m, m) as people read it: Voigt with engineering shear at small strain."""
         w = shear_weights(self.kinematics, self.names)
         return np.asarray(tangent) / np.outer(w, w)
@@ -183,7 +186,7 @@ class PathResult:
         return to_text(self)
 
 
-def shear_weights(kinematics: Kinematics, names: tuple[str, ...]) -> np.ndarray:
+def shear_weights(kinematics: Kinematics, names: tuple[str, ...]) -> Float[np.ndarray, " m"]:
     """sqrt 2 for the shears of Mandel vectors, else 1: (m,)."""
     mandel = kinematics is SMALL_STRAIN
     return np.array([math.sqrt(2.0) if mandel and name[0] != name[-1] else 1.0 for name in names])

@@ -7,22 +7,29 @@ looked at (strong ellipticity), which is lost first. References: [rice1976].
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from scalebridge.material.kinematics import Kinematics
 from scalebridge.numerics.mandel import from_mandel4
 
+if TYPE_CHECKING:
+    from jaxtyping import Float
+
 DIRECTIONS = 400
 _FLAT = 1e-8  # relative to the largest eigenvalue: perfect plasticity is flat, and not meant
 
 
-def least_stiffness(tangent: np.ndarray) -> float:
+def least_stiffness(tangent: Float[np.ndarray, "m m"]) -> float:
     """Smallest over largest eigenvalue of the symmetric part."""
     values = np.linalg.eigvalsh((tangent + tangent.T) / 2)
     return float(values[0] / np.abs(values).max()) if np.any(values) else 0.0
 
 
-def least_ellipticity(tangent: np.ndarray, kinematics: Kinematics, ndim: int) -> tuple[float, np.ndarray]:
+def least_ellipticity(
+    tangent: Float[np.ndarray, "m m"], kinematics: Kinematics, ndim: int
+) -> tuple[float, Float[np.ndarray, " {ndim}"]]:
     """Smallest eigenvalue of sym Q(n) over the largest of all n, and the n of the smallest; n from a spiral."""
     if not kinematics.vector:
         full = tangent[None, :, None, :]
@@ -39,7 +46,7 @@ def least_ellipticity(tangent: np.ndarray, kinematics: Kinematics, ndim: int) ->
 
 
 def tangent_warnings(
-    tangent: np.ndarray, kinematics: Kinematics, ndim: int, increment: int
+    tangent: Float[np.ndarray, "m m"], kinematics: Kinematics, ndim: int, increment: int
 ) -> tuple[str, ...]:
     """In words, what is wrong with the tangent at the end of an increment; empty for a stable one."""
     told = []
@@ -58,7 +65,7 @@ def tangent_warnings(
     return tuple(told)
 
 
-def _directions(ndim: int) -> np.ndarray:
+def _directions(ndim: int) -> Float[np.ndarray, "n {ndim}"]:
     """Unit vectors over half of the circle or the sphere (opposite normals are the same)."""
     n = np.arange(DIRECTIONS)
     if ndim == 2:

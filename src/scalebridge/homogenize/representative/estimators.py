@@ -8,13 +8,16 @@ stiffness.
 from __future__ import annotations
 
 import dataclasses
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.stats
 
 from scalebridge.core.errors import InputError
 from scalebridge.numerics.mandel import dimension_of_components, identity2
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 
 @final
@@ -61,7 +64,7 @@ def mean_estimate(values: np.ndarray, confidence: float | int = 0.95) -> MeanEst
     return MeanEstimate(mean, deviation, len(values), mean - reach, mean + reach, confidence)
 
 
-def isotropic_parts(tensors: np.ndarray, vector: bool) -> dict[str, np.ndarray]:
+def isotropic_parts(tensors: Num[np.ndarray, "N m m"], vector: bool) -> dict[str, Float[np.ndarray, " N"]]:
     """Scalars by name, (N,) each, of conductivities (N, d, d) or Mandel stiffnesses (N, m, m).
 
     Conductivity tr(k)/d. Stiffness: bulk K = 1:C:1/d^2 and shear G = (tr C - d K) / (m - 1) / 2, those of the

@@ -6,6 +6,7 @@ The scalar that is followed is the isotropic part tr(alpha)/d. In the plane d = 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,12 +18,15 @@ from scalebridge.material.plane import PlaneState, plane_expansion
 from scalebridge.material.thermoelasticity import Thermoelasticity
 from scalebridge.numerics.mandel import dimension_of_components, identity2
 
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
+
 EXPANSION = "thermal expansion"
 
 
 def phase_expansions(
     laws: Mapping[int, AbstractLaw], ndim: int, plane: PlaneState | None
-) -> dict[int, np.ndarray] | None:
+) -> dict[int, Float[np.ndarray, " m"]] | None:
     """Free strain per kelvin (m,) Mandel of every phase that is no void, as the cell sees it; None in other physics."""
     found = {}
     for label, law in laws.items():
@@ -46,7 +50,7 @@ def expands_unevenly(laws: Mapping[int, AbstractLaw], ndim: int, plane: PlaneSta
     return float(np.abs(rows - rows[0]).max()) > 1e-9 * float(np.abs(rows).max())
 
 
-def isotropic_expansion(expansions: np.ndarray) -> np.ndarray:
+def isotropic_expansion(expansions: Num[np.ndarray, "N m"]) -> Float[np.ndarray, " N"]:
     """tr(alpha)/d (N,) of the expansions (N, m) Mandel of samples."""
     d = dimension_of_components(expansions.shape[-1])
     return np.asarray(expansions @ identity2(d) / d)
@@ -67,7 +71,7 @@ def cell_energy(phases: Phases, energy: float) -> float:
     return energy**2
 
 
-def cell_expansion(phases: Phases, solved: SolvedCell) -> np.ndarray | None:
+def cell_expansion(phases: Phases, solved: SolvedCell) -> Float[np.ndarray, " m"] | None:
     """(m,) Mandel; None in other physics, and where the stiffness is singular."""
     expansions = phases.expansions
     if expansions is None:

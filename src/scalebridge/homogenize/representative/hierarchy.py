@@ -10,9 +10,12 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Mapping
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from jaxtyping import Float, Num
 
 
 @final
@@ -36,7 +39,7 @@ class Hierarchy:
         return self.violation < 1e-3
 
 
-def hierarchy(values: Mapping[str, np.ndarray]) -> Hierarchy:
+def hierarchy(values: Mapping[str, Num[np.ndarray, "N m m"]]) -> Hierarchy:
     """values: by name of the condition, (N, m, m) of the same samples in the same order."""
     order = [name for name in ("subc", "periodic", "kubc") if name in values]
     worst = 0.0
@@ -54,7 +57,7 @@ def hierarchy(values: Mapping[str, np.ndarray]) -> Hierarchy:
     return Hierarchy(gap, worst, lower, upper)
 
 
-def harmonic_mean(values: np.ndarray) -> np.ndarray:
+def harmonic_mean(values: Num[np.ndarray, "N m m"]) -> Float[np.ndarray, "m m"]:
     """<C^-1>^-1 of (N, m, m); a direction in which some sample is void carries nothing in the mean either."""
     ends = [np.linalg.eigvalsh(v)[[0, -1]] for v in values]
     if any(low <= 1e-12 * high or high <= 0 for low, high in ends):
@@ -62,7 +65,7 @@ def harmonic_mean(values: np.ndarray) -> np.ndarray:
     return np.linalg.inv(np.linalg.inv(values).mean(axis=0))
 
 
-def _parallel_sum(values: np.ndarray) -> np.ndarray:
+def _parallel_sum(values: Num[np.ndarray, "N m m"]) -> Float[np.ndarray, "m m"]:
     """The harmonic mean of semi-definite matrices: the limit of that of C + t 1 as t -> 0.
 
     On the common range of all of them the compliances add up; outside, one sample carries nothing and so does the mean.

@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 import scipy.stats
+
+if TYPE_CHECKING:
+    from jaxtyping import Float
 
 _APART = frozenset({"kubc", "subc"})
 
@@ -132,8 +135,11 @@ def fit_size_bias(
 
 
 def _student(
-    shares: np.ndarray, sizes: Sequence[int], counts: Mapping[int, int] | None, confidence: float | int
-) -> np.ndarray:
+    shares: Float[np.ndarray, "parameters sizes"],
+    sizes: Sequence[int],
+    counts: Mapping[int, int] | None,
+    confidence: float | int,
+) -> Float[np.ndarray, " parameters"]:
     """Student's quantile per parameter; shares: (parameters, sizes) of the variance."""
     if counts is None:
         return np.full(len(shares), float(scipy.stats.norm.ppf(0.5 + confidence / 2)))
