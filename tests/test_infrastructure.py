@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalebridge.core import citations, compilation_cache, files, memory, provenance
+from scalebridge.core import citations, compilation_cache, files, memory, provenance, threads
 from scalebridge.core.callable_module import make_callable
 from scalebridge.core.checkpoint import DirectoryStore, NullStore
 from scalebridge.core.errors import InputError, OutputError, ResourceError
@@ -124,6 +124,20 @@ print(after - before, memory.peak_resident_bytes() - after)
     available = memory.available_bytes()
     assert available is not None
     assert available > 0
+
+
+@pytest.mark.parametrize(
+    ("given", "count"), [("3", 3), ("2,1", 2), ("0", 7), ("", 7), ("many", 7), (None, 7)]
+)
+def test_threads_are_those_the_environment_allows(
+    given: str | None, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    if given is None:
+        monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    else:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    assert threads.thread_count() == count
 
 
 def test_a_container_limit_counts(tmp_path: Path) -> None:

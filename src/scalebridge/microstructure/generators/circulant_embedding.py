@@ -16,6 +16,7 @@ import numpy as np
 import scipy.fft
 
 from scalebridge.core.errors import ImageError
+from scalebridge.core.threads import thread_count
 
 # Clipping the share s of negative eigenvalues changes no correlation by more than 2 s.
 LARGEST_CLIPPED_SHARE = 0.05
@@ -74,16 +75,16 @@ class CirculantEmbedding:
         """The correlation the fields do have (octant of lags)."""
         return even_transform(self.amplitude.astype(float) ** 2, self.torus) / math.prod(self.torus)
 
-    def sample(self, random: np.random.Generator, workers: int = 2) -> np.ndarray:
+    def sample(self, random: np.random.Generator) -> np.ndarray:
         """One field of mean zero and variance one, float32, of the torus's shape."""
         noise = random.standard_normal(self.torus, dtype=np.float32)
-        spectrum = scipy.fft.rfftn(noise, workers=workers)
+        spectrum = scipy.fft.rfftn(noise, workers=thread_count())
         del noise
         rows = [_mirror(n) for n in self.torus[:-1]]
         for number, row in enumerate(rows[0]):
             plane = self.amplitude[row]
             spectrum[number] *= plane[rows[1]] if len(rows) > 1 else plane
-        return scipy.fft.irfftn(spectrum, self.torus, overwrite_x=True, workers=workers)
+        return scipy.fft.irfftn(spectrum, self.torus, overwrite_x=True, workers=thread_count())
 
 
 def embed(correlation: np.ndarray, torus: Sequence[int], what: str) -> CirculantEmbedding:

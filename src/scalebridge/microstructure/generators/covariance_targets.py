@@ -11,7 +11,8 @@ from typing import final
 import numpy as np
 import scipy.fft
 
-_WORKERS = 2
+from scalebridge.core.threads import thread_count
+
 _NEAR = 20.0
 
 
@@ -22,11 +23,11 @@ def covariance_map(indicator: np.ndarray, periodic: bool) -> np.ndarray:
     """
     centred = indicator.astype(np.float32) - np.float32(indicator.mean())
     if periodic:
-        spectrum = scipy.fft.rfftn(centred, workers=_WORKERS)
-        return scipy.fft.irfftn(np.abs(spectrum) ** 2, centred.shape, workers=_WORKERS) / centred.size
+        spectrum = scipy.fft.rfftn(centred, workers=thread_count())
+        return scipy.fft.irfftn(np.abs(spectrum) ** 2, centred.shape, workers=thread_count()) / centred.size
     double = tuple(2 * n for n in centred.shape)
-    spectrum = scipy.fft.rfftn(centred, double, workers=_WORKERS)
-    total = scipy.fft.irfftn(np.abs(spectrum) ** 2, double, workers=_WORKERS)
+    spectrum = scipy.fft.rfftn(centred, double, workers=thread_count())
+    total = scipy.fft.irfftn(np.abs(spectrum) ** 2, double, workers=thread_count())
     for axis, n in enumerate(centred.shape):
         lag = np.abs(scipy.fft.fftfreq(2 * n, 1 / (2 * n)))
         pairs = np.maximum(n - lag, 1).astype(np.float32)
@@ -77,9 +78,9 @@ class CovarianceTarget:
         """What the covariance of label 1 misses."""
         centred = (labels == 1).astype(np.float32)
         centred -= np.float32(self.fraction)
-        spectrum = scipy.fft.rfftn(centred, workers=_WORKERS)
+        spectrum = scipy.fft.rfftn(centred, workers=thread_count())
         del centred
-        covariance = scipy.fft.irfftn(np.abs(spectrum) ** 2, self.shape, workers=_WORKERS)
+        covariance = scipy.fft.irfftn(np.abs(spectrum) ** 2, self.shape, workers=thread_count())
         difference = covariance[_places(self.shape, self.reach)] / labels.size - self.values
         difference *= self.weight > 0
         pull = difference * self.weight

@@ -18,6 +18,7 @@ import scipy.sparse
 import scipy.sparse.linalg
 import scipy.spatial
 
+from scalebridge.core.threads import thread_count
 from scalebridge.grid.image import count_labels
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _SLAB = 1 << 18
 SLAB_BYTES = 100 * _SLAB
 _STRIDES = (8, 4, 2, 1)  # edges of the blocks of points, from those asked for first
-_WORKERS = 2
 
 
 @final
@@ -86,7 +86,7 @@ class _Nearest:
         """The cells (...) of points (..., d)."""
         if self._lifted:
             points = np.concatenate([points, np.zeros((*points.shape[:-1], 1))], axis=-1)
-        return self._tree.query(points, workers=_WORKERS)[1].astype(np.int32)
+        return self._tree.query(points, workers=thread_count())[1].astype(np.int32)
 
     def image(self, points: np.ndarray, cells: np.ndarray) -> np.ndarray:
         """Different for different images of the same cell."""

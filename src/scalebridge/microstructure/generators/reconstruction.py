@@ -16,6 +16,7 @@ import scipy.fft
 
 from scalebridge.core.errors import ConvergenceError, ImageError
 from scalebridge.core.memory import check_fits
+from scalebridge.core.threads import thread_count
 from scalebridge.grid import PhaseImage
 from scalebridge.microstructure.generators import level_cut
 from scalebridge.microstructure.generators.covariance_targets import CovarianceTarget, Misfit, target_from
@@ -23,7 +24,6 @@ from scalebridge.microstructure.generators.gaussian_field import exceedance
 from scalebridge.microstructure.generators.generator import AbstractGenerator, Realization, checked_shape
 from scalebridge.microstructure.spacing import Spacing
 
-_WORKERS = 2
 # Voxels exchanged per step: a share of the image at first; drawn from this many times as many candidates.
 _FIRST_SHARE, _POOL, _WIDEST_POOL = 0.005, 4, 64
 _GROWTH, _RETREAT = 1.1, 1.5
@@ -33,11 +33,11 @@ _THRESHOLD, _COOLING = 0.02, 0.99
 def _start(target: CovarianceTarget, random: np.random.Generator) -> np.ndarray:
     """A level cut of the Gaussian field that would have this covariance, were it positive definite."""
     correlation, _ = level_cut.field_correlation(target.fraction, target.values)
-    power = scipy.fft.rfftn(target.spread(correlation), workers=_WORKERS).real
-    noise = scipy.fft.rfftn(random.standard_normal(target.shape, dtype=np.float32), workers=_WORKERS)
+    power = scipy.fft.rfftn(target.spread(correlation), workers=thread_count()).real
+    noise = scipy.fft.rfftn(random.standard_normal(target.shape, dtype=np.float32), workers=thread_count())
     noise *= np.sqrt(np.maximum(power, 0))
     del power
-    return exceedance(scipy.fft.irfftn(noise, target.shape, workers=_WORKERS), target.fraction)
+    return exceedance(scipy.fft.irfftn(noise, target.shape, workers=thread_count()), target.fraction)
 
 
 def _steepest(slope: np.ndarray, own: np.ndarray, lowest: bool, pool: int) -> np.ndarray:
@@ -52,9 +52,9 @@ def _steepest(slope: np.ndarray, own: np.ndarray, lowest: bool, pool: int) -> np
 
 def _slope(target: CovarianceTarget, now: Misfit) -> np.ndarray:
     """The derivative of the squared error by each voxel: the image convolved with the differences by lag."""
-    spectrum = scipy.fft.rfftn(target.spread(now.pull), workers=_WORKERS)
+    spectrum = scipy.fft.rfftn(target.spread(now.pull), workers=thread_count())
     spectrum *= now.spectrum
-    return scipy.fft.irfftn(spectrum, target.shape, overwrite_x=True, workers=_WORKERS).reshape(-1)
+    return scipy.fft.irfftn(spectrum, target.shape, overwrite_x=True, workers=thread_count()).reshape(-1)
 
 
 def _exchange(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -16,6 +15,7 @@ import scipy.fft
 
 from scalebridge.core.errors import ImageError
 from scalebridge.core.memory import check_fits
+from scalebridge.core.threads import thread_count
 from scalebridge.grid import PhaseImage, VoxelGrid
 from scalebridge.microstructure.statistics.curve import Curve
 from scalebridge.microstructure.statistics.indicator import check_axis, indicator
@@ -182,7 +182,7 @@ def correlate(
         f"The two-point function of {' x '.join(map(str, shape))} voxels",
         "Crop or coarsen the image, or ask for a shorter reach.",
     )
-    workers = os.cpu_count() or 1
+    workers = thread_count()
     transform = scipy.fft.rfftn(first - dtype(mean), padded, workers=workers)
     if second is None:
         for plane in transform:  # in place, plane by plane
