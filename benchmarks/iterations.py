@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from _images import make_image
-from _measuring import FIGURES, RECORDS, Record, fresh, judge, print_table
+from _measuring import FIGURES, RECORDS, Record, fresh, judge, print_table, print_targets
 
 CONTRASTS = [0.0, 10.0, 100.0, 1000.0]
 IMAGES = ["sphere", "gaussian"]
@@ -287,7 +287,9 @@ def main() -> None:
         f"{len(growing)} of {len(table)} lines grow by more than {GROWTH:g} from {sizes[0]} to {sizes[-1]}."
     )
     draw(table, sizes, options.figure)
-    record.write(path, table=table)
+    verdicts = judged(table)
+    print_targets(verdicts)
+    record.write(path, table=table, judged=verdicts)
 
 
 if __name__ == "__main__":

@@ -208,7 +208,7 @@ def main() -> None:
     columns = ("law", "element", "size", "s/increment", "Newton", "Krylov", "tangent", "B/voxel", "of FANS")
     print_table("nonlinear cells, five increments", columns, table)
     print_targets(judged)
-    record.write(options.output, targets_met=judged)
+    record.write(options.output, judged=judged)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ def main() -> None:
         judge("time with two processes over one", 1 / speedup, 1 / SPEEDUP),
     ]
     print_targets(judged)
-    record.write(options.output, targets_met=judged)
+    record.write(options.output, judged=judged)
 
 
 if __name__ == "__main__":

@@ -164,3 +164,12 @@ def test_iterations_resume_from_their_record_and_know_what_they_can_afford(scrip
     assert not iterations.affordable("elasticity", "subc", 256, before, 10.0)
     assert iterations.affordable("elasticity", "subc", 256, before, 12.0)
     assert iterations.affordable("conduction", "subc", 256, before, 10.0)
+
+
+@pytest.mark.parametrize("path", sorted((BENCHMARKS / "records").glob("*.json")), ids=lambda path: path.stem)
+def test_every_record_is_judged(path: Path):
+    """The tables of the pages are made of these verdicts: a record without them would be left out in silence."""
+    judged = json.loads(path.read_text("utf-8"))["judged"]
+    assert judged
+    for entry in judged:
+        assert entry["met"] == (entry["measured"] is not None and entry["measured"] <= entry["limit"])
