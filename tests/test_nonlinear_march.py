@@ -32,6 +32,9 @@ from scalebridge.cell.boundary import AbstractBoundary
 from scalebridge.cell.nonlinear import Integration, NewtonKrylov, prepare, virgin_start
 from scalebridge.cell.nonlinear.loading import Leg, leg_of
 from scalebridge.cell.nonlinear.march import Increment, march
+from scalebridge.cell.nonlinear.march import _best_order as best_order
+from scalebridge.cell.nonlinear.march import _continued as continued
+from scalebridge.cell.nonlinear.march import _Place as Place
 from scalebridge.cell.nonlinear.newton import Batch
 from scalebridge.core.checkpoint import DirectoryStore
 from scalebridge.core.errors import ConvergenceError
@@ -297,3 +300,42 @@ def test_unloading_to_all_but_nothing_converges() -> None:
     last = list(march(batch, [there, back]))[-1]
     assert last.cuts == 0
     assert np.abs(last.balance.flux).max() < 1e-6
+
+
+def test_what_is_a_parabola_in_time_is_met_by_its_continuation() -> None:
+    """Steps of different lengths; a straight line and a parabola tell the orders apart."""
+
+    def at(t: float, bend: float) -> tuple[tuple[jax.Array, ...], np.ndarray]:
+        shape = np.linspace(-1.0, 2.0, 24).reshape(1, 2, 3, 4)
+        return (jnp.asarray(shape * t + bend * t**2), jnp.asarray(3 * shape * t)), np.array(
+            [[t, bend * t**2]]
+        )
+
+    def reached(bend: float) -> tuple[Place, float]:
+        (w0, e0), (w1, e1), (w2, e2) = (at(t, bend) for t in (0.0, 0.4, 0.5))
+        start = Place(0, 0.5, 2, 0.3, (), w2, e2, e2, e0, e0, ((w1, e1, 0.1), (w0, e0, 0.4)))
+        return start, 0.3
+
+    with jax.enable_x64(True):
+        place, dt = reached(0.7)
+        w, drive = continued(place, dt, 2)
+        exact, end = at(0.8, 0.7)
+        for found, expected in zip(w, exact, strict=True):
+            assert_allclose(found, expected, rtol=1e-13, atol=1e-14)
+        assert_allclose(drive, end, rtol=1e-13)
+        assert np.abs(continued(place, dt, 1)[0][0] - exact[0]).max() > 0.05
+        assert best_order(place, dt, exact) == 2
+        kink = at(0.5, 0.7)[0]  # nothing moves any more: the line overshoots less than the parabola
+        assert best_order(place, dt, kink) == 1
+
+
+def test_continuing_a_smooth_path_saves_linear_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    batch = prepare(cell_of(corner(4), (SOFT_RUBBER, HARD_RUBBER)))
+    leg = leg_of(FINITE_STRAIN, 3, {"xx": 1.15}, rest_free=True, increments=8)
+    method = NewtonKrylov(tolerance=1e-9)
+    smooth = list(march(batch, [leg], method))
+    monkeypatch.setattr("scalebridge.cell.nonlinear.march.MOST_ORDER", 1)
+    straight = list(march(batch, [leg], method))
+    assert_allclose(smooth[-1].balance.flux, straight[-1].balance.flux, atol=1e-2)  # of 5e5 Pa
+    first, second = (sum(t.balance.residuals[0].max() for t in run[3:]) for run in (smooth, straight))
+    assert first < 0.5 * second

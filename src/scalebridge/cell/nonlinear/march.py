@@ -1,6 +1,6 @@
 r"""A cell taken along a loading path, increment by increment.
 
-Every increment starts from the committed state of the points. Its first guess continues the last two increments; where
+Every increment starts from the committed state of the points. Its first guess continues the increments before it; where
 the direction changes it is the answer of the linearized cell to the change of load. An increment that fails is cut in
 two and repeated, and steps grow back afterwards: nothing of a failed attempt is kept. What was reached is put into a
 store after every increment, so that a killed run goes on with the same bits.
@@ -9,6 +9,7 @@ store after every increment, so that a killed run goes on with the same bits.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,6 +35,7 @@ from scalebridge.core.progress import AbstractProgress, SilentProgress
 from scalebridge.material.laws import PlaneStress
 
 CUTS = 10  # an increment is cut in two at most so many times; a run that creeps up to a limit load ends, too
+MOST_ORDER = 2  # of the polynomial in time that continues the increments before
 PREDICTION = 0.05  # relative residual of the linear answer that starts a new direction
 
 
@@ -53,6 +55,9 @@ class Increment:
     balance: Equilibrium
 
 
+Earlier = tuple[tuple[Any, ...], np.ndarray, float]
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Place:
     """Where a run stands: everything that the next increment depends on."""
@@ -67,7 +72,9 @@ class _Place:
     flux: np.ndarray
     begin_drive: np.ndarray  # at the start of the leg
     begin_flux: np.ndarray
-    before: tuple[tuple[Any, ...], np.ndarray, float] | None  # w, drive and length of the increment before
+    # Where the increments of this direction began: w, drive and length, the latest first. At most two.
+    before: tuple[Earlier, ...] = ()
+    order: int = MOST_ORDER  # of the extrapolation that would have met the last increment best
 
 
 def march(
@@ -94,7 +101,7 @@ def march(
         leg, end, control = legs[place.leg], ends[place.leg], controls[place.leg]
         if leg.duration - place.time <= 1e-12 * leg.duration:
             place = dataclasses.replace(
-                place, leg=place.leg + 1, time=0.0, before=None, begin_drive=place.drive, begin_flux=place.flux,
+                place, leg=place.leg + 1, time=0.0, before=(), begin_drive=place.drive, begin_flux=place.flux,
                 dt=0.0 if place.leg + 1 == len(legs) else legs[place.leg + 1].duration / legs[place.leg + 1].increments,
             )  # fmt: skip
             continue
@@ -119,15 +126,18 @@ def march(
                     f"when cut to {dt:g}: {why}. Try smaller increments, a drive instead of a flux where the curve "
                     f"falls, or another law in that region{kept}."
                 )
-            place = dataclasses.replace(place, dt=dt / 2, before=None)
+            place = dataclasses.replace(place, dt=dt / 2, before=())
             progress.update("path", elapsed, total, f"increment {place.number + 1} cut to {dt / 2:g}")
             continue
         work = np.einsum("bi,bi->b", (found.flux + place.flux) / 2, found.drive - place.drive)
         number = place.number + 1
         normal = leg.duration / leg.increments
+        with jax.enable_x64(True):
+            order = _best_order(place, dt, found.w)
         place = _Place(
             place.leg, place.time + dt, number, min(2 * dt, normal) if cuts == 0 else dt, found.state, found.w,
-            found.drive, found.flux, place.begin_drive, place.begin_flux, (place.w, place.drive, dt),
+            found.drive, found.flux, place.begin_drive, place.begin_flux,
+            ((place.w, place.drive, dt), *place.before)[:MOST_ORDER], order,
         )  # fmt: skip
         store.put("place", _packed(place))
         progress.update("path", elapsed + dt, total, f"increment {number}")
@@ -150,18 +160,36 @@ def _beginning(batch: Batch, legs: Sequence[Leg]) -> _Place:
         answer = answer_at(batch, start.state, start.w, start.drive, 0.0, tangent=False)
         flux = answer.mean_flux * batch.reference.scale
     dt = legs[0].duration / legs[0].increments if legs else 0.0
-    return _Place(0, 0.0, 0, dt, start.state, start.w, start.drive, flux, start.drive, flux, None)
+    return _Place(0, 0.0, 0, dt, start.state, start.w, start.drive, flux, start.drive, flux)
 
 
 def _guess(
     batch: Batch, place: _Place, target: np.ndarray, control: Control, dt: float, method: NewtonKrylov
 ) -> Start:
-    if place.before is not None:
-        w, drive, length = place.before
-        ratio = dt / length
-        further = tuple(a + ratio * (a - b) for a, b in zip(place.w, w, strict=True))
-        return Start(place.state, further, place.drive + ratio * (place.drive - drive))
+    if place.before:
+        return Start(place.state, *_continued(place, dt, place.order))
     return _linear_answer(batch, place, target, control, dt, method)
+
+
+def _continued(place: _Place, dt: float, order: int) -> tuple[tuple[Any, ...], np.ndarray]:
+    """w and E at `dt` from now on the polynomial through this and the last increments, of at most this order."""
+    earlier = place.before[:order]
+    times = [0.0, *(-float(t) for t in np.cumsum([length for _, _, length in earlier]))]
+    weights = [math.prod((dt - other) / (time - other) for other in times if other != time) for time in times]
+    fields = [place.w, *(w for w, _, _ in earlier)]
+    drives = [place.drive, *(drive for _, drive, _ in earlier)]
+    w = tuple(sum(c * v for c, v in zip(weights, same, strict=True)) for same in zip(*fields, strict=True))
+    return w, np.sum([c * drive for c, drive in zip(weights, drives, strict=True)], axis=0)
+
+
+def _best_order(place: _Place, dt: float, w: tuple[Any, ...]) -> int:
+    """Which extrapolation would have come nearest: what is smooth deserves a high order, a kink does not."""
+    if len(place.before) < MOST_ORDER:
+        return MOST_ORDER
+    orders = range(1, MOST_ORDER + 1)
+    guesses = [_continued(place, dt, order)[0] for order in orders]
+    missed = [sum(float(jnp.vdot(a - b, a - b)) for a, b in zip(guess, w, strict=True)) for guess in guesses]
+    return orders[int(np.argmin(missed))]
 
 
 def _linear_answer(
@@ -196,13 +224,12 @@ def _packed(place: _Place) -> dict[str, np.ndarray]:
     for name in ("drive", "flux", "begin_drive", "begin_flux"):
         arrays[name] = getattr(place, name)
     arrays["position"] = np.array(
-        [place.leg, place.number, len(leaves), len(place.w), place.before is not None]
+        [place.leg, place.number, len(leaves), len(place.w), len(place.before), place.order]
     )
     arrays["times"] = np.array([place.time, place.dt])
-    if place.before is not None:
-        w, drive, length = place.before
-        arrays |= {f"before{n}": np.asarray(v) for n, v in enumerate(w)}
-        arrays["before_drive"], arrays["before_length"] = drive, np.array(length)
+    for k, (w, drive, length) in enumerate(place.before):
+        arrays |= {f"before{k}_{n}": np.asarray(v) for n, v in enumerate(w)}
+        arrays[f"before{k}_drive"], arrays[f"before{k}_length"] = drive, np.array(length)
     return arrays
 
 
@@ -211,16 +238,20 @@ def _restored(batch: Batch, store: AbstractStore) -> _Place | None:
     if arrays is None:
         return None
     with jax.enable_x64(True):
-        leg, number, leaves, components, continued = (int(v) for v in arrays["position"])
+        leg, number, leaves, components, known, order = (int(v) for v in arrays["position"])
         tree = jax.tree.structure(batch.points.only([0]).initial_state())
         state = jax.tree.unflatten(tree, [jnp.asarray(arrays[f"state{n}"]) for n in range(leaves)])
         w = tuple(jnp.asarray(arrays[f"w{n}"]) for n in range(components))
-        before = None
-        if continued:
-            earlier = tuple(jnp.asarray(arrays[f"before{n}"]) for n in range(components))
-            before = (earlier, arrays["before_drive"], float(arrays["before_length"]))
+        before = tuple(
+            (
+                tuple(jnp.asarray(arrays[f"before{k}_{n}"]) for n in range(components)),
+                arrays[f"before{k}_drive"],
+                float(arrays[f"before{k}_length"]),
+            )
+            for k in range(known)
+        )
     time, dt = (float(v) for v in arrays["times"])
     return _Place(
         leg, time, number, dt, state, w, arrays["drive"], arrays["flux"], arrays["begin_drive"],
-        arrays["begin_flux"], before,
+        arrays["begin_flux"], before, order,
     )  # fmt: skip
