@@ -10,7 +10,7 @@ import pytest
 from scalebridge.numerics import allocator
 
 PROGRAM = """
-import ctypes, resource, sys
+import ctypes, resource, sys, threading
 from scalebridge.numerics.allocator import keep_memory
 
 if sys.argv[1] == "keep":
@@ -21,9 +21,16 @@ library.malloc.restype = ctypes.c_void_p
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    memory = ctypes.c_void_p(library.malloc(1 << 26))
-    ctypes.memset(memory, 1, 1 << 26)
-    library.free(memory)
+    def use():
+        memory = ctypes.c_void_p(library.malloc(3 << 27))
+        ctypes.memset(memory, 1, 3 << 27)
+        library.free(memory)
+
+    for _ in range(2):  # here and in another thread
+        use()
+        thread = threading.Thread(target=use)
+        thread.start()
+        thread.join()
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 faults()
