@@ -74,7 +74,7 @@ class _Place:
     begin_flux: np.ndarray
     # Where the increments of this direction began: w, drive and length, the latest first. At most two.
     before: tuple[Earlier, ...] = ()
-    order: int = MOST_ORDER  # of the extrapolation that would have met the last increment best
+    order: int = 1  # of the extrapolation that would have met the last increment best
 
 
 def march(
@@ -115,6 +115,9 @@ def march(
             guess = _guess(batch, place, target, control, dt, method)
         found = solve_equilibrium(batch, guess, target, control, dt, method)
         elapsed = sum(one.duration for one in legs[: place.leg]) + place.time
+        if not found.converged and place.before and place.order > 1:
+            place = dataclasses.replace(place, order=1)  # overshot at a kink: not yet a reason to cut
+            continue
         if not found.converged:
             cuts += 1
             # 1.5: between the shortest step and its double, whatever rounding did to dt.
@@ -185,7 +188,7 @@ def _continued(place: _Place, dt: float, order: int) -> tuple[tuple[Any, ...], n
 def _best_order(place: _Place, dt: float, w: tuple[Any, ...]) -> int:
     """Which extrapolation would have come nearest: what is smooth deserves a high order, a kink does not."""
     if len(place.before) < MOST_ORDER:
-        return MOST_ORDER
+        return 1
     orders = range(1, MOST_ORDER + 1)
     guesses = [_continued(place, dt, order)[0] for order in orders]
     missed = [sum(float(jnp.vdot(a - b, a - b)) for a, b in zip(guess, w, strict=True)) for guess in guesses]
