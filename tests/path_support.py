@@ -30,7 +30,8 @@ def broken(E):
 """
 METAL = "0:laws.py:metal,E=70GPa,nu=0.3,yield_stress=100MPa,hardening=1GPa"
 PULL = "xx=0.5% rest=free steps=4"
-COMMAND = ["path", "image.npy", "--law", METAL, "--law", "1:void", "--leg", PULL]
+CELL = ("path", "image.npy", "--law", METAL, "--law", "1:void")
+COMMAND = [*CELL, "--leg", PULL]
 FREE = dict.fromkeys(("yy", "zz", "yz", "xz", "xy"), 0.0)
 
 

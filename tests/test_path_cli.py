@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from cli_support import PROGRAM, assert_one_message, packages_and_seconds, run
-from path_support import COMMAND, METAL, PULL, own_folder
+from path_support import CELL, COMMAND, METAL, PULL, own_folder
 from scalebridge.cli.path import _leg
 from scalebridge.study.path_parse import path_study_from_data
 
@@ -133,7 +133,7 @@ MISTAKES = {
 @pytest.mark.parametrize("name", MISTAKES)
 def test_mistakes_in_the_path(name: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words, message = MISTAKES[name]
-    assert_one_message(capsys, message, "path", "image.npy", "--law", METAL, "--law", "1:void", *words)
+    assert_one_message(capsys, message, *CELL, *words)
 
 
 LAW_MISTAKES = {
@@ -249,12 +249,7 @@ def test_mistakes_in_overrides(folder: Path, capsys: pytest.CaptureFixture[str])
 
 def test_a_killed_run_goes_on_with_the_same_bytes(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
-        "path",
-        "image.npy",
-        "--law",
-        METAL,
-        "--law",
-        "1:void",
+        *CELL,
         "--leg",
         "xx=2% rest=free steps=30",
         "--quiet",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cli_support import assert_one_message, run
-from path_support import METAL, PULL, own_folder
+from path_support import CELL, METAL, PULL, own_folder
 from scalebridge.cli.path import _law
 from scalebridge.core.errors import StudyError
 from scalebridge.grid import PhaseImage, VoxelGrid
@@ -54,7 +54,7 @@ def test_legs_of_transport_and_mirrored_shears() -> None:
 
 
 def test_the_message_counts_legs_as_people_do(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["path", "image.npy", "--law", METAL, "--law", "1:void", "--leg", PULL, "--leg", "xx=1% steps=0"]
+    words = [*CELL, "--leg", PULL, "--leg", "xx=1% steps=0"]
     assert_one_message(capsys, "--leg number 2, steps", *words)
 
 
@@ -100,12 +100,7 @@ def test_components_out_of_a_plane_are_refused(
 
 def test_a_strain_that_is_not_small_is_noted(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
-        "path",
-        "image.npy",
-        "--law",
-        METAL,
-        "--law",
-        "1:void",
+        *CELL,
         "--dry-run",
         "--json",
         "--leg",

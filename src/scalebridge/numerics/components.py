@@ -12,20 +12,25 @@ from typing import Any
 
 def cofactor(components: Sequence[Any]) -> list[Any]:
     """det(A) A^-T of a 2x2 or 3x3 tensor (4 or 9 components): exists for singular tensors, too."""
-    if len(components) == 4:
-        return [components[3], -components[2], -components[1], components[0]]
-    a = components
-
-    def minor(i: int, j: int) -> Any:
-        m, n = (i + 1) % 3, (i + 2) % 3
-        p, q = (j + 1) % 3, (j + 2) % 3
-        return a[3 * m + p] * a[3 * n + q] - a[3 * m + q] * a[3 * n + p]
-
-    return [minor(i, j) for i in range(3) for j in range(3)]
+    size = _size(components)
+    return [_minor(components, i, j) for i in range(size) for j in range(size)]
 
 
 def determinant(components: Sequence[Any]) -> Any:
     """det(A), along the first row."""
-    size = 2 if len(components) == 4 else 3
-    minors = cofactor(components)
-    return sum((components[j] * minors[j] for j in range(1, size)), components[0] * minors[0])
+    terms = [components[j] * _minor(components, 0, j) for j in range(_size(components))]
+    return sum(terms[1:], terms[0])
+
+
+def _size(components: Sequence[Any]) -> int:
+    return 2 if len(components) == 4 else 3
+
+
+def _minor(a: Sequence[Any], i: int, j: int) -> Any:
+    """With its sign."""
+    if len(a) == 4:
+        opposite = a[3 - 2 * i - j]
+        return opposite if i == j else -opposite
+    m, n = (i + 1) % 3, (i + 2) % 3
+    p, q = (j + 1) % 3, (j + 2) % 3
+    return a[3 * m + p] * a[3 * n + q] - a[3 * m + q] * a[3 * n + p]

@@ -72,7 +72,7 @@ class _Place:
     flux: np.ndarray
     begin_drive: np.ndarray  # at the start of the leg
     begin_flux: np.ndarray
-    # Where the increments of this direction began: w, drive and length, the latest first. At most two.
+    # Where the increments of this direction began: w, drive and length, the latest first. At most MOST_ORDER.
     before: tuple[Earlier, ...] = ()
     order: int = 1  # of the extrapolation that would have met the last increment best
 
